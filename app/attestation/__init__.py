@@ -1,0 +1,1 @@
+"""The Attestation Service: evidence in, a signed appraisal out."""

@@ -1,0 +1,1 @@
+"""Vendor certificates, TCB info and revocation lists: find, cache, keep offline."""

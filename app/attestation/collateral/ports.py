@@ -1,0 +1,56 @@
+"""The collateral port: vendor certificates, TCB info and revocation lists, by name.
+
+A name says vendor, kind and subject, in lower case, joined by ``/``, and maps to exactly one
+document. What comes back is *unverified*: a verifier checks signatures up to a pinned root.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Collateral:
+    """One document from a vendor.
+
+    Attributes:
+        name: as asked for.
+        unverified_body: the bytes as the vendor serves them (PEM, DER or JSON text).
+        unverified_headers: response headers that belong to it (issuer chains of Intel's PCS), with
+            lower-case names.
+        fetched_at: when it was fetched, UTC.
+        source: where it came from: ``cache``, ``offline:<folder>`` or the service's base address.
+    """
+
+    name: str
+    unverified_body: bytes
+    unverified_headers: dict[str, str]
+    fetched_at: datetime
+    source: str
+
+
+class CollateralSource(Protocol):
+    """Finds collateral in the configured places, in the configured order."""
+
+    def get(self, name: str) -> Collateral:
+        """The document of this name from the first source that has it.
+
+        Raises:
+            CollateralUnavailableError: no source has it; the message names it and every source
+                that was tried.
+        """
+        ...
+
+
+class CollateralStore(Protocol):
+    """The cache that replicas share."""
+
+    def find(self, name: str) -> Collateral | None:
+        """The newest document of this name."""
+        ...
+
+    def put(self, collateral: Collateral) -> None:
+        """Keep a document; replaces an older one of the same name. Its own transaction."""
+        ...

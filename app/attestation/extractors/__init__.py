@@ -1,0 +1,1 @@
+"""Readers of reference value messages, one file for each type."""

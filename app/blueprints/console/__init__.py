@@ -1,0 +1,1 @@
+"""The operators' pages and their REST API."""

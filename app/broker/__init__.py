@@ -1,0 +1,1 @@
+"""The Key Broker Service: a token in, a sealed secret out."""

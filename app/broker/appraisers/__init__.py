@@ -1,0 +1,1 @@
+"""Ways to be an Appraiser besides the built-in Attestation Service."""

@@ -1,0 +1,1 @@
+"""Places where secrets live, one file each."""

@@ -1,0 +1,1 @@
+"""Client plugins, one file each; every plugin declares its operations."""

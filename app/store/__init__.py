@@ -1,0 +1,1 @@
+"""Persistence: the only part that talks to the database."""

@@ -1,0 +1,105 @@
+"""Audit records: what operators did, chained by digest so that a change of the past shows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from guest.wire.canonical import canonical_json
+
+# The digest that the first record of a chain names as its predecessor.
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an operator, an admin token, or the command line.
+
+    Attributes:
+        name: account name, or ``subject@issuer`` of a bearer token, or ``cli:<user>``.
+        role: the role under which it acts.
+        source: the network address it came from, or ``local``.
+    """
+
+    name: str
+    role: str
+    source: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One action before it is chained.
+
+    Attributes:
+        action: what was done, ``area:thing:verb`` (``policy:attestation:set``).
+        subject: what it was done to: a policy id, a resource path, a key id. Never a secret.
+        before: digest of the state before, hex, or ``None``.
+        after: digest of the state after, hex, or ``None``.
+    """
+
+    at: datetime
+    actor: Actor
+    action: str
+    subject: str
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """A chained action.
+
+    Attributes:
+        sequence: 1, 2, 3 … without gaps.
+        previous: ``digest`` of the record before, ``GENESIS`` for the first.
+        digest: SHA-256, hex, of the canonical JSON of everything else.
+    """
+
+    sequence: int
+    entry: AuditEntry
+    previous: str
+    digest: str
+
+
+class AuditLog(Protocol):
+    """Where audit records live; they are only ever appended."""
+
+    def append(self, entry: AuditEntry) -> AuditRecord:
+        """Chain the entry to the newest record, inside the caller's transaction."""
+        ...
+
+    def page(self, *, before: int | None, limit: int) -> list[AuditRecord]:
+        """Records, newest first, with a sequence below ``before`` when that is given."""
+        ...
+
+
+def chain_digest(sequence: int, entry: AuditEntry, previous: str) -> str:
+    """The digest of a record: SHA-256 over RFC 8785 JSON of its members, hex."""
+    return hashlib.sha256(
+        canonical_json(
+            {
+                "sequence": sequence,
+                "at": entry.at.isoformat(),
+                "actor": entry.actor.name,
+                "role": entry.actor.role,
+                "source": entry.actor.source,
+                "action": entry.action,
+                "subject": entry.subject,
+                "before": entry.before,
+                "after": entry.after,
+                "previous": previous,
+            }
+        )
+    ).hexdigest()
+
+
+def first_broken_link(records: list[AuditRecord], previous: str = GENESIS) -> int | None:
+    """The sequence of the first record, oldest first, that does not chain; ``None`` if all do."""
+    for record in records:
+        expected = chain_digest(record.sequence, record.entry, previous)
+        if record.previous != previous or record.digest != expected:
+            return record.sequence
+        previous = record.digest
+    return None

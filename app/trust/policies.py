@@ -1,0 +1,65 @@
+"""Policies as stored things: named, versioned, one version active. Both services build on this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from app.trust.policy_engine import PolicyText
+
+
+class PolicyKind(StrEnum):
+    """Whose policy it is."""
+
+    ATTESTATION = "attestation"
+    RESOURCE = "resource"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """One version of a policy; versions are appended and never changed.
+
+    Attributes:
+        policy_id: ``default_cpu`` of an attestation policy, ``resource-policy`` of the resource
+            policy.
+        version: 1, 2, 3 … per policy.
+        created_by: the actor's name.
+        active: whether this version decides.
+    """
+
+    kind: PolicyKind
+    policy_id: str
+    version: int
+    text: str
+    digest: str
+    created_at: datetime
+    created_by: str
+    active: bool
+
+    def as_text(self) -> PolicyText:
+        """What the engine takes."""
+        return PolicyText(f"{self.policy_id}.rego", self.text, self.digest)
+
+
+class PolicyStore(Protocol):
+    """Where policies live."""
+
+    def active(self, kind: PolicyKind) -> dict[str, PolicyVersion]:
+        """The active version of every policy of a kind, by policy id."""
+        ...
+
+    def append(
+        self, kind: PolicyKind, policy: PolicyText, policy_id: str, at: datetime, by: str
+    ) -> PolicyVersion:
+        """Add a version and make it the active one; raises the ``policies`` revision."""
+        ...
+
+    def by_digest(self, digest: str) -> PolicyText | None:
+        """Any version with this text, active or not; for replay."""
+        ...
+
+    def versions(self, kind: PolicyKind, policy_id: str) -> list[PolicyVersion]:
+        """All versions of a policy, newest first."""
+        ...

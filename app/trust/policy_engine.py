@@ -1,0 +1,110 @@
+"""The policy engine port: Rego in, a value out, and which reference values were asked for.
+
+``app/trust/regorus_engine.py`` is the adapter that serves; ``regopy`` is the independent second
+opinion in the tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.trust.json_types import JSONValue
+
+# Looks a reference value up by its name; ``None`` when there is none (Rego ``null``).
+ReferenceValueLookup = Callable[[str], JSONValue]
+
+
+class Undefined:
+    """The value of a rule that exists and is not defined for this input."""
+
+    def __repr__(self) -> str:
+        return "UNDEFINED"
+
+
+UNDEFINED = Undefined()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """A policy as its author wrote it.
+
+    Attributes:
+        name: what error messages call it, such as ``default_cpu.rego``.
+        text: Rego source, package ``policy``.
+        digest: SHA-256 of the UTF-8 text, hex.
+    """
+
+    name: str
+    text: str
+    digest: str
+
+    @classmethod
+    def of(cls, name: str, text: str) -> PolicyText:
+        """The text with its digest."""
+        return cls(name, text, policy_digest(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which lines of a policy an evaluation reached, 1-based."""
+
+    covered: frozenset[int]
+    not_covered: frozenset[int]
+
+
+class PolicyEngine(Protocol):
+    """Evaluates policies; compiled forms are cached by the digest of the text."""
+
+    def check(self, policy: PolicyText, *, rules: tuple[str, ...], reference_values: bool) -> None:
+        """Refuse a policy that cannot serve.
+
+        Args:
+            policy: the policy.
+            rules: names in package ``policy`` that must exist, such as ``allow``.
+            reference_values: whether ``query_reference_value`` is there for it.
+
+        Raises:
+            MalformedPolicyError: it does not parse or compile, has another package, or lacks a
+                rule; with line and column where the engine knows them.
+        """
+        ...
+
+    def evaluate(
+        self,
+        policy: PolicyText,
+        rules: tuple[str, ...],
+        policy_input: JSONValue,
+        *,
+        data: Mapping[str, JSONValue] | None = None,
+        lookup: ReferenceValueLookup | None = None,
+    ) -> dict[str, JSONValue | Undefined]:
+        """The value of each rule for this input; ``UNDEFINED`` for a rule that is missing.
+
+        Raises:
+            PolicyFailedError: the evaluation failed, or the look-up of a reference value did.
+        """
+        ...
+
+    def coverage(
+        self,
+        policy: PolicyText,
+        rule: str,
+        policy_input: JSONValue,
+        *,
+        data: Mapping[str, JSONValue] | None = None,
+        lookup: ReferenceValueLookup | None = None,
+    ) -> Coverage:
+        """Which lines were reached while the rule was evaluated. Slow; for explanations only.
+
+        Raises:
+            PolicyFailedError: the evaluation failed.
+        """
+        ...
+
+
+def policy_digest(text: str) -> str:
+    """SHA-256 of the UTF-8 text, hex."""
+    return hashlib.sha256(text.encode()).hexdigest()

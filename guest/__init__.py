@@ -1,0 +1,1 @@
+"""What runs in the guest: the Attestation Agent and the Confidential Data Hub."""

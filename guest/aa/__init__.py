@@ -1,0 +1,1 @@
+"""The Attestation Agent: evidence and tokens."""

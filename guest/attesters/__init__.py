@@ -1,0 +1,1 @@
+"""Attesters, one file for each kind of TEE."""

@@ -1,0 +1,1 @@
+"""The Confidential Data Hub: resources for the workload."""

@@ -1,0 +1,1 @@
+"""Drivers of key management services, one file each."""
