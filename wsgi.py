@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app import create_app
 from app.config import load_settings
+
+from app import create_app
 
 app = create_app(load_settings())
