@@ -131,4 +131,6 @@ def redact(claims: JSONValue) -> JSONValue:
 def _digest(value: JSONValue) -> JSONValue:
     if isinstance(value, str):
         return "sha256:" + hashlib.sha256(value.encode()).hexdigest()
+    if isinstance(value, list):
+        return [_digest(each) for each in value]
     return redact(value)

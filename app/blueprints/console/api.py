@@ -1,0 +1,110 @@
+"""The operators' REST API: what the pages show, for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app.blueprints.console.queries import decision_query
+from app.blueprints.deps import services
+from app.blueprints.gate import access, actor
+from app.blueprints.parsing import page_limit
+from app.broker.secrets import ResourceID, SecretVersion
+from app.console.permissions import Permission
+from app.trust.decisions import DecisionRecord
+from app.trust.errors import DecisionNotFoundError, MalformedRequestError, ResourceNotFoundError
+from app.trust.json_types import JSONObject
+
+
+def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
+    """The routes that the roles of this process have something to say to."""
+    bp = Blueprint("api", __name__, url_prefix="/api/v1")
+    _add_decisions(bp)
+    _add_audit(bp)
+    if with_broker:
+        _add_secrets(bp)
+    if with_attestation:
+        _add_keys(bp)
+    return bp
+
+
+def _add_decisions(bp: Blueprint) -> None:
+    @bp.get("/decisions")
+    @access(Permission.DECISION_READ)
+    def decisions() -> ResponseReturnValue:
+        page = services().decisions.page(decision_query(request.args))
+        return jsonify([decision_summary(record) for record in page])
+
+    @bp.get("/decisions/<decision_id>")
+    @access(Permission.DECISION_READ)
+    def decision(decision_id: str) -> ResponseReturnValue:
+        record = _decision(decision_id)
+        return jsonify(
+            {**decision_summary(record), "inputs": record.inputs, "result": record.result}
+        )
+
+    @bp.post("/decisions/<decision_id>/replay")
+    @access(Permission.DECISION_REPLAY)
+    def replay(decision_id: str) -> ResponseReturnValue:
+        return jsonify(asdict(services().replay(_decision(decision_id))))
+
+
+def _add_audit(bp: Blueprint) -> None:
+    @bp.get("/audit")
+    @access(Permission.AUDIT_READ)
+    def audit() -> ResponseReturnValue:
+        before = request.args.get("before")
+        if before is not None and not (before.isascii() and before.isdigit()):
+            raise MalformedRequestError("before is the sequence number of a record")
+        page = services().audit.page(before=int(before) if before else None, limit=page_limit())
+        return jsonify([asdict(record) for record in page])
+
+
+def _add_secrets(bp: Blueprint) -> None:
+    @bp.get("/secrets")
+    @access(Permission.SECRET_READ)
+    def secrets() -> ResponseReturnValue:
+        after = request.args.get("after")
+        resource_id = ResourceID.of(after.split("/")) if after else None
+        page = services().custody.page(after=resource_id, limit=page_limit())
+        return jsonify([_version(version) for version in page])
+
+    @bp.get("/secrets/<path:path>")
+    @access(Permission.SECRET_READ)
+    def secret(path: str) -> ResponseReturnValue:
+        versions = services().custody.versions(ResourceID.of(path.split("/")))
+        if not versions:
+            raise ResourceNotFoundError("there is no such secret")
+        return jsonify([_version(version) for version in versions])
+
+
+def _add_keys(bp: Blueprint) -> None:
+    @bp.post("/keys/rotate")
+    @access(Permission.KEY_ROTATE)
+    def rotate() -> ResponseReturnValue:
+        services().token_keys.rotate(actor())
+        return jsonify(services().token_keys.key_set())
+
+
+def decision_summary(record: DecisionRecord) -> JSONObject:
+    """A decision without its inputs and result."""
+    summary = asdict(record)
+    del summary["inputs"], summary["result"]
+    return {**summary, "at": record.at.isoformat()}
+
+
+def _decision(decision_id: str) -> DecisionRecord:
+    record = services().decisions.find(decision_id)
+    if record is None:
+        raise DecisionNotFoundError("no decision of this id is recorded")
+    return record
+
+
+def _version(version: SecretVersion) -> JSONObject:
+    return {
+        **asdict(version),
+        "resource_id": str(version.resource_id),
+        "created_at": version.created_at.isoformat(),
+    }

@@ -1,0 +1,193 @@
+"""Errors in the caller's dialect: three tables, nothing else sets a status.
+
+The nearest ancestor of an error decides. A guest understands 401 as "attest afresh", so 401 is only
+said where that can help (design decision 7).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TypeVar
+
+import structlog
+from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from app.trust import errors
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+DECISION_HEADER = "Vouchgate-Decision"
+REASON_HEADER = "Vouchgate-Reason"
+
+_COMMON: Mapping[type[errors.DomainError], int] = {
+    errors.MalformedError: 400,
+    errors.TooLargeError: 413,
+    errors.UnverifiedError: 401,
+    errors.SessionError: 401,
+    errors.UnauthenticatedError: 401,
+    errors.DeniedError: 403,
+    errors.PolicyFailedError: 403,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.UnsupportedError: 400,
+    errors.UnavailableError: 503,
+    errors.TooManyRequestsError: 429,
+    errors.SealingError: 503,
+    errors.ConfigError: 503,
+}
+
+KBS_STATUS: Mapping[type[errors.DomainError], int] = _COMMON
+AS_STATUS: Mapping[type[errors.DomainError], int] = {
+    **_COMMON,
+    # Whoever calls the AS holds no token and no session: its evidence is what cannot be processed.
+    errors.UnverifiedError: 422,
+    errors.NonceError: 401,
+}
+CONSOLE_STATUS: Mapping[type[errors.DomainError], int] = {
+    **_COMMON,
+    errors.UnverifiedError: 422,
+    errors.SessionError: 422,
+}
+
+# The `type` of a KBS error ends in a name that Trustee's clients know (wire.md 1.5).
+_KBS_TYPE = "https://github.com/confidential-containers/kbs/errors/"
+_KBS_NAMES: Mapping[type[errors.DomainError], str] = {
+    errors.DomainError: "AttestationError",
+    errors.MalformedResourceError: "PluginInternalError",
+    errors.MalformedPolicyError: "PolicyEngineError",
+    errors.MalformedReferenceValueError: "RvpsError",
+    errors.ReferenceValueNotFoundError: "RvpsError",
+    errors.TokenError: "TokenVerifierError",
+    errors.MalformedTokenError: "TokenVerifierError",
+    errors.MissingTokenError: "TokenNotFound",
+    errors.UnauthenticatedError: "AdminAuthAccess",
+    errors.PermissionDeniedError: "AdminAuthAccess",
+    errors.PolicyDeniedError: "PolicyDeny",
+    errors.PolicyFailedError: "PolicyEngineError",
+    errors.PolicyNotFoundError: "PolicyEngineError",
+    errors.ResourceNotFoundError: "PluginInternalError",
+    errors.PluginNotFoundError: "PluginNotFound",
+    errors.TEEKeyUnsupportedError: "JweError",
+}
+
+
+def register(app: Flask) -> None:
+    """Answer every error of the domain, of HTTP, and the unforeseen."""
+    app.register_error_handler(errors.DomainError, _domain_error)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _domain_error(error: errors.DomainError) -> ResponseReturnValue:
+    level = logging.ERROR if isinstance(error, errors.UnavailableError) else logging.INFO
+    _log.log(
+        level,
+        "request refused",
+        code=error.code,
+        detail=error.message,
+        decision=error.decision_id,
+        cause=repr(error.__cause__.__class__.__name__) if error.__cause__ else None,
+    )
+    if request.blueprint in {"console", "login"}:
+        return _as_page(error)
+    if request.path.startswith("/kbs/"):
+        return _as_kbs(error)
+    return _as_problem(error)
+
+
+def _as_kbs(error: errors.DomainError) -> Response:
+    body = {
+        "type": _KBS_TYPE + _nearest(_KBS_NAMES, error),
+        "detail": error.message,
+        "code": error.code,
+    }
+    if error.decision_id:
+        body["decision"] = error.decision_id
+    return _finish(jsonify(body), _nearest(KBS_STATUS, error), error)
+
+
+def _as_problem(error: errors.DomainError) -> Response:
+    status = _nearest(AS_STATUS, error)
+    body = {
+        "type": f"urn:vouchgate:error:{error.code}",
+        "title": error.code.replace("-", " "),
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+    }
+    if error.decision_id:
+        body["decision"] = error.decision_id
+    response = jsonify(body)
+    response.content_type = "application/problem+json"
+    return _finish(response, status, error)
+
+
+def _as_page(error: errors.DomainError) -> ResponseReturnValue:
+    if isinstance(error, errors.UnauthenticatedError) and request.endpoint != "login.sign_in":
+        return redirect(url_for("login.sign_in", next=request.path), 303)
+    status = _nearest(CONSOLE_STATUS, error)
+    page = render_template("error.html", status=status, code=error.code, message=error.message)
+    return _finish(Response(page), status, error)
+
+
+def _finish(response: Response, status: int, error: errors.DomainError) -> Response:
+    response.status_code = status
+    response.headers[REASON_HEADER] = error.code
+    if error.decision_id:
+        response.headers[DECISION_HEADER] = error.decision_id
+    if isinstance(error, errors.UnavailableError):
+        response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.UnauthenticatedError):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _too_large(_: RequestEntityTooLarge) -> ResponseReturnValue:
+    return _domain_error(errors.TooLargeError("the body is larger than this server takes"))
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    """What the router refuses: no such path, no such method, a malformed request line."""
+    if error.response is not None:
+        return error.response
+    status = error.code or 500
+    code = {404: "not-found", 405: "method-not-allowed", 429: "too-many-requests"}.get(
+        status, "malformed-request"
+    )
+    if request.path.startswith("/console"):
+        page = render_template("error.html", status=status, code=code, message=error.description)
+        return page, status
+    name = "PluginNotFound" if status == 404 else "InvalidRequestPath"
+    kind = _KBS_TYPE + name if request.path.startswith("/kbs/") else f"urn:vouchgate:error:{code}"
+    response = jsonify({"type": kind, "detail": error.description, "code": code})
+    response.status_code = status
+    response.headers[REASON_HEADER] = code
+    for name, value in error.get_headers():
+        if name.lower() in {"allow", "retry-after"}:
+            response.headers[name] = value
+    return response
+
+
+def _unforeseen(error: Exception) -> ResponseReturnValue:
+    """The last handler: a fault of ours. Nothing about it is said outside."""
+    _log.error("unforeseen error", exc_info=error)
+    response = jsonify(
+        {
+            "type": "urn:vouchgate:error:internal",
+            "detail": "something is wrong on this server; the log has the details",
+            "code": "internal",
+        }
+    )
+    response.status_code = 500
+    response.headers[REASON_HEADER] = "internal"
+    return response
+
+
+def _nearest(table: Mapping[type[errors.DomainError], T], error: errors.DomainError) -> T:
+    return next(table[kind] for kind in type(error).__mro__ if kind in table)

@@ -1,0 +1,69 @@
+"""Request bodies and parameters: read once, strictly, into plain values."""
+
+from __future__ import annotations
+
+from flask import request
+
+from app.trust.errors import MalformedRequestError
+from app.trust.json_types import JSONObject, JSONValue
+from guest.wire.errors import WireError
+from guest.wire.strict_json import parse_json, parse_json_object
+
+
+def json_body() -> JSONValue:
+    """The body as JSON, whatever its content type says; guests are careless about that.
+
+    Raises:
+        MalformedRequestError: it is not strict JSON (``guest/wire/strict_json.py``).
+    """
+    try:
+        return parse_json(request.get_data(cache=False))
+    except WireError as error:
+        raise MalformedRequestError(str(error)) from error
+
+
+def json_object() -> JSONObject:
+    """The body as a JSON object.
+
+    Raises:
+        MalformedRequestError: it is not strict JSON, or not an object.
+    """
+    try:
+        return parse_json_object(request.get_data(cache=False))
+    except WireError as error:
+        raise MalformedRequestError(str(error)) from error
+
+
+def text_member(body: JSONObject, name: str) -> str:
+    """A member that must be text.
+
+    Raises:
+        MalformedRequestError: it is missing or of another type.
+    """
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise MalformedRequestError(f"the member {name} must be there and be text")
+    return value
+
+
+def bearer_token() -> str | None:
+    """The bearer token of the ``Authorization`` header (RFC 6750, section 2.1)."""
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    return credential.strip() or None if scheme.lower() == "bearer" else None
+
+
+def query_parameters() -> dict[str, str]:
+    """The query string; of a repeated name the last value counts (wire.md 1.1)."""
+    return {name: values[-1] for name, values in request.args.lists()}
+
+
+def page_limit(default: int = 50, most: int = 500) -> int:
+    """How many rows the caller wants, from the parameter ``limit``.
+
+    Raises:
+        MalformedRequestError: it is not a whole number from 1 to ``most``.
+    """
+    text = request.args.get("limit", str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= most):
+        raise MalformedRequestError(f"limit is a whole number from 1 to {most}")
+    return int(text)

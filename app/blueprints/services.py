@@ -1,0 +1,60 @@
+"""What views may ask for: the use cases, and what the console tells about the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.attestation.policies import AttestationPolicies
+from app.attestation.reference_values import ReferenceValues
+from app.attestation.service import AttestationService
+from app.broker.custody import Custody
+from app.broker.policies import ResourcePolicies
+from app.broker.service import BrokerService
+from app.console.admin_tokens import AdminTokens
+from app.console.operators import OperatorService
+from app.trust.audit import AuditLog
+from app.trust.decisions import DecisionRecord, DecisionStore
+from app.trust.replays import Replayed
+from app.trust.token_keys import TokenKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """How this server stands, for the console's header and overview.
+
+    Attributes:
+        issuers: names of the token issuers that the KBS trusts.
+        insecure_settings: names of the weakening settings that are on.
+    """
+
+    roles: tuple[str, ...]
+    tees: tuple[str, ...]
+    issuers: tuple[str, ...]
+    public_url: str
+    token_issuer: str
+    insecure_settings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases of one application.
+
+    Use cases of a role that this process does not have are built all the same: what is not routed
+    cannot be called, and one shape is simpler than eight.
+    """
+
+    attestation: AttestationService
+    attestation_policies: AttestationPolicies
+    reference_values: ReferenceValues
+    token_keys: TokenKeys
+    kbs: BrokerService
+    custody: Custody
+    resource_policies: ResourcePolicies
+    decisions: DecisionStore
+    replay: Callable[[DecisionRecord], Replayed]
+    audit: AuditLog
+    admins: AdminTokens
+    operators: OperatorService
+    check_health: Callable[[], None]
+    posture: Posture

@@ -1,0 +1,71 @@
+"""gunicorn, started from our own settings: one command serves, and Ctrl-C ends it cleanly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gunicorn.app.base import BaseApplication
+
+from app.config import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+# Tokens that repeat the evidence of devices are the largest header fields that guests send.
+_HEADER_FIELD_BYTES = 128 * 1024
+_HEADER_FIELDS = 96
+_KEEP_ALIVE_SECONDS = 75
+_WORKER_TIMEOUT_SECONDS = 120
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """A gunicorn arbiter whose workers each build the application after the fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Translate our settings into gunicorn's."""
+        server = self._settings.server
+        options = {
+            "bind": list(server.bind),
+            "workers": server.workers,
+            "threads": server.threads,
+            "worker_class": "gthread",
+            "keepalive": _KEEP_ALIVE_SECONDS,
+            "timeout": _WORKER_TIMEOUT_SECONDS,
+            "limit_request_field_size": _HEADER_FIELD_BYTES,
+            "limit_request_fields": _HEADER_FIELDS,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "certfile": str(server.tls_certificate) if server.tls_certificate else None,
+            "keyfile": str(server.tls_private_key) if server.tls_private_key else None,
+            "proc_name": "vouchgate",
+        }
+        for name, value in options.items():
+            if value is not None:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """The application of one worker."""
+        from app.factory import build
+
+        return build(self._settings)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    folder = Path(tempfile.mkdtemp(prefix="vouchgate-metrics-"))
+    # prometheus-client looks for this variable when it is first imported, in the workers.
+    os.environ[METRICS_VARIABLE] = str(folder)  # noqa: TID251
+    try:
+        Server(settings).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
