@@ -1,0 +1,350 @@
+"""One fake for every port of the domain, kept in memory and honest about transactions."""
+
+# ruff: noqa: D102  (the contract of each method stands at its port)
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from app.attestation.reference_values import ReferenceValue
+from app.broker.secrets import ResourceID, SealedSecret, SecretVersion
+from app.broker.sessions import AttestedSession
+from app.trust.audit import GENESIS, AuditEntry, AuditRecord, chain_digest
+from app.trust.decisions import DecisionQuery, DecisionRecord
+from app.trust.errors import ConflictError, StoreUnavailableError, UsedNonceError
+from app.trust.policies import PolicyKind, PolicyVersion
+from app.trust.policy_engine import PolicyText
+from app.trust.revisions import Revisions
+from app.trust.signing_keys import KeyPurpose, KeyState, StoredKey
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that is turned by hand."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def forward(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+
+class MemoryDatabase:
+    """What all fake stores share: their tables, their counters, one transaction at a time."""
+
+    def __init__(self) -> None:
+        self.decisions: list[DecisionRecord] = []
+        self.audit: list[AuditRecord] = []
+        self.keys: list[StoredKey] = []
+        self.policies: list[PolicyVersion] = []
+        self.sessions: dict[str, AttestedSession] = {}
+        self.nonces: dict[str, datetime] = {}
+        self.secrets: list[tuple[SecretVersion, bytes]] = []
+        self.reference_values: dict[str, ReferenceValue] = {}
+        self.revisions = Revisions(1, 1, 1, 1)
+        self.open = False
+        self.commits = 0
+        self.down = False
+
+    @contextmanager
+    def transactions(self) -> Iterator[None]:
+        """The port ``Transactions``: leaving by an exception restores every table."""
+        assert not self.open, "transactions do not nest"
+        self.answer()
+        before = {name: copy.copy(value) for name, value in vars(self).items()}
+        self.open = True
+        try:
+            yield
+        except BaseException:
+            vars(self).update(before)
+            raise
+        finally:
+            self.open = False
+        self.commits += 1
+
+    def write(self) -> None:
+        """Refuse a write outside of a transaction, as the real store does."""
+        assert self.open, "a write outside of a transaction"
+        self.answer()
+
+    def answer(self) -> None:
+        """Refuse when the database is down."""
+        if self.down:
+            raise StoreUnavailableError("the database is out of reach")
+
+    def raise_revision(self, name: str) -> None:
+        """Count a change of one kind of state."""
+        self.revisions = replace(self.revisions, **{name: getattr(self.revisions, name) + 1})
+
+
+class MemoryRevisions:
+    """The port ``RevisionStore``; counts how often it is asked."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+        self.reads = 0
+
+    def current(self) -> Revisions:
+        self.db.answer()
+        self.reads += 1
+        return self.db.revisions
+
+
+class MemoryDecisions:
+    """The port ``DecisionStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def add(self, record: DecisionRecord) -> None:
+        self.db.write()
+        self.db.decisions.append(record)
+
+    def find(self, decision_id: str) -> DecisionRecord | None:
+        return next((r for r in self.db.decisions if r.decision_id == decision_id), None)
+
+    def page(self, query: DecisionQuery) -> list[DecisionRecord]:
+        wanted = ("kind", "outcome", "tee", "reason", "subject", "token_id")
+        found = [
+            replace(record, inputs={}, result={})
+            for record in sorted(self.db.decisions, key=lambda r: r.decision_id, reverse=True)
+            if all(getattr(query, n) in (None, getattr(record, n)) for n in wanted)
+            and (query.before is None or record.decision_id < query.before)
+        ]
+        return found[: query.limit]
+
+
+class MemoryAuditLog:
+    """The port ``AuditLog``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def append(self, entry: AuditEntry) -> AuditRecord:
+        self.db.write()
+        sequence = len(self.db.audit) + 1
+        previous = self.db.audit[-1].digest if self.db.audit else GENESIS
+        digest = chain_digest(sequence, entry, previous)
+        record = AuditRecord(sequence, entry, previous, digest)
+        self.db.audit.append(record)
+        return record
+
+    def page(self, *, before: int | None, limit: int) -> list[AuditRecord]:
+        newest_first = reversed(self.db.audit)
+        return [r for r in newest_first if before is None or r.sequence < before][:limit]
+
+
+class MemoryKeys:
+    """The port ``KeyStore``; counts how often keys are loaded."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+        self.reads = 0
+
+    def all(self, purpose: KeyPurpose) -> list[StoredKey]:
+        self.db.answer()
+        self.reads += 1
+        return [key for key in reversed(self.db.keys) if key.purpose is purpose]
+
+    def add(self, key: StoredKey) -> None:
+        self.db.write()
+        single = key.state is not KeyState.RETIRED
+        for other in self.db.keys:
+            same_place = (other.purpose, other.state) == (key.purpose, key.state)
+            if other.key_id == key.key_id or (single and same_place):
+                raise ConflictError("the key id or its place is taken")
+        self.db.keys.append(key)
+        self.db.raise_revision("signing_keys")
+
+    def set_state(self, key_id: str, state: KeyState, retires_at: datetime | None = None) -> None:
+        self._change(key_id, state=state, retires_at=retires_at)
+
+    def remove(self, key_id: str) -> None:
+        self.db.write()
+        self.db.keys = [key for key in self.db.keys if key.key_id != key_id]
+        self.db.raise_revision("signing_keys")
+
+    def replace_sealed(self, key_id: str, sealed_private: bytes) -> None:
+        self._change(key_id, sealed_private=sealed_private)
+
+    def _change(self, key_id: str, **changes: object) -> None:
+        self.db.write()
+        self.db.keys = [
+            replace(key, **changes) if key.key_id == key_id else key for key in self.db.keys
+        ]
+        self.db.raise_revision("signing_keys")
+
+
+class MemoryPolicies:
+    """The port ``PolicyStore``; counts how often active policies are loaded."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+        self.reads = 0
+
+    def active(self, kind: PolicyKind) -> dict[str, PolicyVersion]:
+        self.db.answer()
+        self.reads += 1
+        return {p.policy_id: p for p in self.db.policies if p.kind is kind and p.active}
+
+    def append(
+        self, kind: PolicyKind, policy: PolicyText, policy_id: str, at: datetime, by: str
+    ) -> PolicyVersion:
+        self.db.write()
+        versions = self.versions(kind, policy_id)
+        self.db.policies = [
+            replace(p, active=False) if p in versions else p for p in self.db.policies
+        ]
+        number = len(versions) + 1
+        version = PolicyVersion(
+            kind, policy_id, number, policy.text, policy.digest, at, by, active=True
+        )
+        self.db.policies.append(version)
+        self.db.raise_revision("policies")
+        return version
+
+    def by_digest(self, digest: str) -> PolicyText | None:
+        return next((p.as_text() for p in self.db.policies if p.digest == digest), None)
+
+    def versions(self, kind: PolicyKind, policy_id: str) -> list[PolicyVersion]:
+        return [
+            p for p in reversed(self.db.policies) if p.kind is kind and p.policy_id == policy_id
+        ]
+
+
+class MemorySessions:
+    """The port ``SessionStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+        self.reads = 0
+
+    def find(self, session_digest: str) -> AttestedSession | None:
+        self.db.answer()
+        self.reads += 1
+        return self.db.sessions.get(session_digest)
+
+    def add(self, session: AttestedSession) -> None:
+        self.db.write()
+        nonces = {s.nonce_digest for s in self.db.sessions.values()}
+        if session.session_digest in self.db.sessions or session.nonce_digest in nonces:
+            raise UsedNonceError("this nonce has vouched before")
+        self.db.sessions[session.session_digest] = session
+
+    def forget_expired(self, now: datetime) -> int:
+        self.db.write()
+        alive = {d: s for d, s in self.db.sessions.items() if s.expires_at > now}
+        forgotten = len(self.db.sessions) - len(alive)
+        self.db.sessions = alive
+        return forgotten
+
+
+class MemoryConsumedNonces:
+    """The port ``ConsumedNonceStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def consume(self, nonce_digest: str, expires_at: datetime) -> None:
+        self.db.write()
+        if nonce_digest in self.db.nonces:
+            raise UsedNonceError("this nonce has vouched before")
+        self.db.nonces[nonce_digest] = expires_at
+
+    def forget_expired(self, now: datetime) -> int:
+        self.db.write()
+        alive = {d: at for d, at in self.db.nonces.items() if at > now}
+        forgotten = len(self.db.nonces) - len(alive)
+        self.db.nonces = alive
+        return forgotten
+
+
+class MemorySecrets:
+    """The port ``SecretStore``; counts how often secrets are looked up."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+        self.reads = 0
+
+    def find(self, resource_id: ResourceID) -> SealedSecret | None:
+        self.db.answer()
+        self.reads += 1
+        for version, sealed in self.db.secrets:
+            if version.resource_id == resource_id and version.active:
+                return SealedSecret(resource_id, version.version, sealed)
+        return None
+
+    def next_version(self, resource_id: ResourceID) -> int:
+        self.db.write()
+        return 1 + max((v.version for v in self.versions(resource_id)), default=0)
+
+    def add(self, version: SecretVersion, sealed: bytes) -> None:
+        self.db.write()
+        if any(v.version == version.version for v in self.versions(version.resource_id)):
+            raise ConflictError("this version exists")
+        self._deactivate(version.resource_id)
+        self.db.secrets.append((version, sealed))
+
+    def delete(self, resource_id: ResourceID, at: datetime) -> bool:
+        self.db.write()
+        return self._deactivate(resource_id)
+
+    def versions(self, resource_id: ResourceID) -> list[SecretVersion]:
+        return [v for v, _ in reversed(self.db.secrets) if v.resource_id == resource_id]
+
+    def page(self, *, after: ResourceID | None, limit: int) -> list[SecretVersion]:
+        active = sorted((v for v, _ in self.db.secrets if v.active), key=lambda v: v.resource_id)
+        return [v for v in active if after is None or v.resource_id > after][:limit]
+
+    def sealed_versions(self) -> list[SealedSecret]:
+        return [SealedSecret(v.resource_id, v.version, sealed) for v, sealed in self.db.secrets]
+
+    def replace_sealed(self, secret: SealedSecret) -> None:
+        self.db.write()
+        self.db.secrets = [
+            (v, secret.sealed)
+            if (v.resource_id, v.version) == (secret.resource_id, secret.version)
+            else (v, sealed)
+            for v, sealed in self.db.secrets
+        ]
+
+    def _deactivate(self, resource_id: ResourceID) -> bool:
+        there = any(v.active for v in self.versions(resource_id))
+        self.db.secrets = [
+            (replace(v, active=v.active and v.resource_id != resource_id), sealed)
+            for v, sealed in self.db.secrets
+        ]
+        return there
+
+
+class MemoryReferenceValues:
+    """The port ``ReferenceValueStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def find(self, name: str) -> ReferenceValue | None:
+        self.db.answer()
+        return self.db.reference_values.get(name)
+
+    def put(self, values: list[ReferenceValue], by: str) -> None:
+        self.db.write()
+        self.db.reference_values.update({value.name: value for value in values})
+        self.db.raise_revision("reference_values")
+
+    def withdraw(self, name: str, at: datetime, by: str) -> bool:
+        self.db.write()
+        self.db.raise_revision("reference_values")
+        return self.db.reference_values.pop(name, None) is not None
+
+    def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
+        values = sorted(self.db.reference_values.values(), key=lambda v: v.name)
+        return [v for v in values if after is None or v.name > after][:limit]
