@@ -1,0 +1,49 @@
+"""The cache of vendor collateral that replicas share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, select
+
+from app.attestation.collateral.ports import Collateral
+from app.store.database import Database
+from app.store.tables import collateral as documents
+
+_COLUMNS = documents.c
+_FIND = select(
+    _COLUMNS.name, _COLUMNS.body, _COLUMNS.headers, _COLUMNS.fetched_at, _COLUMNS.source
+).where(_COLUMNS.name == bindparam("of_name"))
+
+
+@dataclass(frozen=True, slots=True)
+class SQLCollateralStore:
+    """Collateral in the database."""
+
+    database: Database
+
+    def find(self, name: str) -> Collateral | None:
+        """The newest document of this name."""
+        with self.database.read() as connection:
+            row = connection.execute(_FIND, {"of_name": name}).first()
+        return None if row is None else Collateral(*row)
+
+    def put(self, collateral: Collateral) -> None:
+        """Keep a document; replaces an older one of the same name. Its own transaction.
+
+        A document that was fetched before the one that is kept changes nothing.
+        """
+        row = {
+            "body": collateral.unverified_body,
+            "headers": collateral.unverified_headers,
+            "fetched_at": collateral.fetched_at,
+            "source": collateral.source,
+        }
+        new = self.database.insert(documents).values(name=collateral.name, **row)
+        upsert = new.on_conflict_do_update(
+            index_elements=[_COLUMNS.name],
+            set_=row,
+            where=_COLUMNS.fetched_at <= collateral.fetched_at,
+        )
+        with self.database.transaction():
+            self.database.writing().execute(upsert)

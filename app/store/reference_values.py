@@ -1,0 +1,89 @@
+"""Reference values: one of each name is active, those it replaced are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from app.attestation.reference_values import ReferenceValue
+from app.store.database import Database
+from app.store.revisions import Counted, raise_revision
+from app.store.tables import reference_values
+from app.trust.json_types import JSONValue
+
+_COLUMNS = reference_values.c
+_VALUE = select(
+    _COLUMNS.name,
+    _COLUMNS.value,
+    _COLUMNS.expires_at,
+    _COLUMNS.registered_at,
+    _COLUMNS.source,
+)
+_FIND = _VALUE.where(_COLUMNS.name == bindparam("of_name"), _COLUMNS.active)
+_BY_NAME = _VALUE.where(_COLUMNS.active).order_by(_COLUMNS.name)
+_OF_NAME = update(reference_values).where(_COLUMNS.name == bindparam("of_name"), _COLUMNS.active)
+_DEACTIVATE = _OF_NAME.values(active=False)
+_WITHDRAW = _OF_NAME.values(
+    active=False, withdrawn_at=bindparam("at"), withdrawn_by=bindparam("by")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SQLReferenceValueStore:
+    """Reference values in the database."""
+
+    database: Database
+
+    def find(self, name: str) -> ReferenceValue | None:
+        """The newest value of this name, expired or not."""
+        with self.database.read() as connection:
+            row = connection.execute(_FIND, {"of_name": name}).first()
+        return None if row is None else _value(row)
+
+    def put(self, values: list[ReferenceValue], by: str) -> None:
+        """Store all of them, replacing what had the same name; history is kept.
+
+        Of several values of one name the last counts. Raises the ``reference_values`` revision.
+        """
+        if not values:
+            return
+        newest = {value.name: value for value in values}
+        connection = self.database.writing()
+        raise_revision(connection, Counted.REFERENCE_VALUES)
+        connection.execute(_DEACTIVATE, [{"of_name": name} for name in newest])
+        connection.execute(
+            insert(reference_values),
+            [
+                {
+                    "name": value.name,
+                    "active": newest[value.name] is value,
+                    "expires_at": value.expires_at,
+                    "registered_at": value.registered_at,
+                    "registered_by": by,
+                    "source": value.source,
+                    "value": value.value,
+                }
+                for value in values
+            ],
+        )
+
+    def withdraw(self, name: str, at: datetime, by: str) -> bool:
+        """Take a value away; whether there was one. Raises the ``reference_values`` revision."""
+        connection = self.database.writing()
+        raise_revision(connection, Counted.REFERENCE_VALUES)
+        row = {"of_name": name, "at": at, "by": by}
+        return connection.execute(_WITHDRAW, row).rowcount > 0
+
+    def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
+        """Values by name, from the first name after ``after``."""
+        statement = _BY_NAME.limit(limit)
+        if after is not None:
+            statement = statement.where(_COLUMNS.name > after)
+        with self.database.read() as connection:
+            return [_value(row) for row in connection.execute(statement)]
+
+
+def _value(row: Row[str, JSONValue, datetime, datetime, str]) -> ReferenceValue:
+    return ReferenceValue(*row)

@@ -1,0 +1,208 @@
+"""The tables: columns, keys and indexes, the same on SQLite and PostgreSQL.
+
+``migrations/versions`` creates them; a test compares both.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from app.store.columns import NAME, ROW_ID, JSONText, Moment
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# One row for each kind of shared state; the counter only grows.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+# Only the text of a version never changes; ``active`` moves on to the newest.
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("kind", NAME, primary_key=True),
+    Column("policy_id", NAME, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("digest", NAME, nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+)
+Index(
+    "uq_policy_versions_active",
+    policy_versions.c.kind,
+    policy_versions.c.policy_id,
+    unique=True,
+    sqlite_where=text("active = 1"),
+    postgresql_where=text("active"),
+)
+
+stored_keys = Table(
+    "stored_keys",
+    metadata,
+    Column("key_id", NAME, primary_key=True),
+    Column("purpose", NAME, nullable=False, index=True),
+    Column("state", NAME, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("retires_at", Moment),
+    Column("public_jwk", JSONText, nullable=False),
+    Column("certificates", Text, nullable=False),
+    Column("sealed_private", LargeBinary, nullable=False),
+)
+for _state in ("current", "next"):
+    Index(
+        f"uq_stored_keys_{_state}",
+        stored_keys.c.purpose,
+        unique=True,
+        sqlite_where=text(f"state = '{_state}'"),
+        postgresql_where=text(f"state = '{_state}'"),
+    )
+
+# Every value ever registered; the one of a name that is ``active`` is the value of that name.
+reference_values = Table(
+    "reference_values",
+    metadata,
+    Column("row_id", ROW_ID, primary_key=True),
+    Column("name", NAME, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("registered_at", Moment, nullable=False),
+    Column("registered_by", Text, nullable=False),
+    Column("withdrawn_at", Moment),
+    Column("withdrawn_by", Text),
+    Column("source", Text, nullable=False),
+    Column("value", JSONText, nullable=False),
+)
+Index(
+    "uq_reference_values_active",
+    reference_values.c.name,
+    unique=True,
+    sqlite_where=text("active = 1"),
+    postgresql_where=text("active"),
+)
+
+consumed_nonces = Table(
+    "consumed_nonces",
+    metadata,
+    Column("nonce_digest", NAME, primary_key=True),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+attested_sessions = Table(
+    "attested_sessions",
+    metadata,
+    Column("session_digest", NAME, primary_key=True),
+    Column("nonce_digest", NAME, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("key_thumbprint", NAME, nullable=False),
+    Column("sealed_token", LargeBinary, nullable=False),
+    UniqueConstraint("nonce_digest"),
+)
+
+# ``active_version`` is empty when the secret was deleted; its versions stay.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("secret_id", ROW_ID, primary_key=True),
+    Column("repository", NAME, nullable=False),
+    Column("type", NAME, nullable=False),
+    Column("tag", NAME, nullable=False),
+    Column("last_version", Integer, nullable=False),
+    Column("active_version", Integer),
+    Column("deleted_at", Moment),
+    UniqueConstraint("repository", "type", "tag", name="uq_secrets_path"),
+)
+
+secret_versions = Table(
+    "secret_versions",
+    metadata,
+    Column("secret_id", ROW_ID, ForeignKey("secrets.secret_id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# ``body`` is the last column and a list never reads it: compressed inputs and result.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", NAME, primary_key=True),
+    Column("kind", NAME, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("outcome", NAME, nullable=False),
+    Column("reason", NAME, nullable=False),
+    Column("tee", NAME),
+    Column("subject", NAME, nullable=False),
+    Column("policy_digest", NAME),
+    Column("reference_values_digest", NAME),
+    Column("token_id", NAME),
+    Column("issuer", Text),
+    Column("latency_us", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+# Ids sort by time, so each filter has the newest decisions at the end of its own index.
+for _filter in ("kind", "outcome", "reason", "tee", "subject", "token_id"):
+    Index(f"ix_decisions_{_filter}", decisions.c[_filter], decisions.c.decision_id)
+
+audit_records = Table(
+    "audit_records",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("previous", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+)
+
+collateral = Table(
+    "collateral",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("fetched_at", Moment, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("headers", JSONText, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("role", NAME, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("one_time", Boolean, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)

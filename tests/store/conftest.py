@@ -1,0 +1,76 @@
+"""A migrated database for each test, on both engines."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from postgres import PostgreSQLServer, postgresql_server
+
+from app.store import migrate
+from app.store.database import Database
+
+_TEMPLATE = "vouchgate_template"
+
+
+@pytest.fixture(scope="session")
+def server() -> PostgreSQLServer:
+    """The real PostgreSQL server of this test process."""
+    return postgresql_server()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that nothing is connected to."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    with closing(Database.from_url(f"sqlite:///{path}")) as database:
+        migrate.upgrade(database)
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(server: PostgreSQLServer) -> str:
+    """The name of a migrated PostgreSQL database that nothing is connected to."""
+    with closing(Database.from_url(server.create(_TEMPLATE))) as database:
+        migrate.upgrade(database)
+    return _TEMPLATE
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a migrated SQLite database of this test's own."""
+    path = shutil.copy(sqlite_template, tmp_path / "vouchgate.db")
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(server: PostgreSQLServer, postgresql_template: str) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database of this test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield server.create(name, template=postgresql_template)
+    server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated database of this test's own, on each engine."""
+    found: str = request.getfixturevalue(f"{request.param}_url")
+    return found
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """A migrated database of this test's own, on each engine."""
+    with closing(Database.from_url(url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A moment with microseconds, so that a store that rounds is found out."""
+    return datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
