@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +53,17 @@ class CollateralStore(Protocol):
 
     def put(self, collateral: Collateral) -> None:
         """Keep a document; replaces an older one of the same name. Its own transaction."""
+        ...
+
+
+@runtime_checkable
+class CollateralKeeper(Protocol):
+    """A source that can be told that a document has verified evidence and is worth keeping.
+
+    Documents whose names are made of unverified evidence (a chip's certificate) are kept only
+    so, because anyone can invent such names.
+    """
+
+    def keep(self, collateral: Collateral) -> None:
+        """Put the document into the cache that replicas share."""
         ...

@@ -1,0 +1,184 @@
+"""Collateral from the vendor's own service, over HTTPS.
+
+What bounds it: only origins that a catalogue was configured with are asked, no redirect is
+followed, a request has a time limit and a response a size limit, one request for a name is under
+way at a time, and only so many in all, because names are made of unverified evidence.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+import urllib3
+
+from app.attestation.collateral.catalogue import VendorCatalogue, VendorDocument, origin_of
+from app.attestation.collateral.ports import Collateral
+from app.trust.clock import Clock
+from app.trust.errors import CollateralUnavailableError
+
+MAX_BODY_BYTES = 2**20
+_CHUNK_BYTES = 2**16
+_MAX_AT_ONCE = 4
+# The service says with these that it has no such document; AMD answers 400 to a chip or a TCB that
+# it never certified.
+_ABSENT = frozenset({400, 404, 410})
+_DEFAULT_RETRY = 15
+_MAX_RETRY = 3600
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a document could not be had; raised afresh for each caller that waited for it."""
+
+    message: str
+    retry_after: int
+
+    def error(self) -> CollateralUnavailableError:
+        return CollateralUnavailableError(self.message, retry_after=self.retry_after)
+
+
+class VendorSource:
+    """Documents as their vendors serve them.
+
+    Args:
+        catalogues: what each vendor has, and where.
+        clock: dates the documents, and limits a request as a whole.
+        timeout: of one request.
+        pool: makes the connections; it checks certificates and host names.
+    """
+
+    def __init__(
+        self,
+        catalogues: Sequence[VendorCatalogue],
+        clock: Clock,
+        timeout: timedelta = timedelta(seconds=10),
+        pool: urllib3.PoolManager | None = None,
+    ) -> None:
+        self.name = "vendor"
+        self._catalogues = tuple(catalogues)
+        self._clock = clock
+        self._timeout = timeout
+        self._pool = pool or urllib3.PoolManager(maxsize=_MAX_AT_ONCE, retries=False)
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[Collateral | _Refusal | None]] = {}
+        self._resting_until: dict[str, datetime] = {}
+
+    def find(self, name: str) -> Collateral | None:
+        """Fetch a document; ``None`` when no vendor has it.
+
+        Raises:
+            CollateralUnavailableError: the service did not answer, or not with a document.
+        """
+        wanted = self._locate(name)
+        if wanted is None:
+            return None
+        found = self._once(name, wanted)
+        if isinstance(found, _Refusal):
+            raise found.error()
+        return found
+
+    def _locate(self, name: str) -> VendorDocument | None:
+        for catalogue in self._catalogues:
+            document = catalogue.find(name) if name.startswith(catalogue.prefix) else None
+            if document is not None and origin_of(document.url) in catalogue.origins:
+                return document
+        return None
+
+    def _once(self, name: str, wanted: VendorDocument) -> Collateral | _Refusal | None:
+        """Fetch, or wait for the request for this name that is under way."""
+        with self._lock:
+            waiting = self._under_way.get(name)
+            if waiting is None:
+                if len(self._under_way) >= _MAX_AT_ONCE:
+                    return _Refusal("too many vendor documents are being fetched", 2)
+                mine = self._under_way[name] = Future()
+        if waiting is not None:
+            return self._wait(waiting)
+        outcome: Collateral | _Refusal | None = _Refusal("the request was abandoned", 2)
+        try:
+            outcome = self._ask(name, wanted)
+        finally:
+            with self._lock:
+                del self._under_way[name]
+            mine.set_result(outcome)
+        return outcome
+
+    def _wait(self, flight: Future[Collateral | _Refusal | None]) -> Collateral | _Refusal | None:
+        try:
+            return flight.result(timeout=2 * self._timeout.total_seconds())
+        except TimeoutError:
+            return _Refusal("the vendor's service is slow", _DEFAULT_RETRY)
+
+    def _ask(self, name: str, wanted: VendorDocument) -> Collateral | _Refusal | None:
+        origin = origin_of(wanted.url)
+        if self._clock.now() < self._resting_until.get(origin, self._clock.now()):
+            return _Refusal(f"{origin} asked to be left alone for a while", _DEFAULT_RETRY)
+        try:
+            outcome = self._request(name, wanted)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            _log.warning("vendor service unreachable", origin=origin, error=type(error).__name__)
+            outcome = self._rest(origin, f"{origin} did not answer", _DEFAULT_RETRY)
+        return outcome
+
+    def _rest(self, origin: str, message: str, seconds: int) -> _Refusal:
+        """Ask this service nothing more for a while, so that its outage costs no thread."""
+        self._resting_until[origin] = self._clock.now() + timedelta(seconds=seconds)
+        return _Refusal(message, seconds)
+
+    def _request(self, name: str, wanted: VendorDocument) -> Collateral | _Refusal | None:
+        seconds = self._timeout.total_seconds()
+        response = self._pool.request(
+            "GET",
+            wanted.url,
+            timeout=urllib3.Timeout(connect=seconds, read=seconds),
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            headers={"User-Agent": "vouchgate", "Accept-Encoding": "identity"},
+        )
+        try:
+            return self._read(name, wanted, response)
+        finally:
+            response.close()
+
+    def _read(
+        self, name: str, wanted: VendorDocument, response: urllib3.BaseHTTPResponse
+    ) -> Collateral | _Refusal | None:
+        origin = origin_of(wanted.url)
+        if response.status in _ABSENT:
+            return None
+        if response.status == 429:
+            return self._rest(origin, f"{origin} answered 429", _retry_after(response))
+        if response.status != 200:
+            return _Refusal(f"{origin} answered {response.status}", _retry_after(response))
+        body = self._body(response)
+        if body is None or not wanted.form.fits(body):
+            return _Refusal(f"{origin} answered with no such document", _DEFAULT_RETRY)
+        headers = {key: response.headers[key] for key in wanted.headers if key in response.headers}
+        _log.info("fetched collateral", name=name, origin=origin, bytes=len(body))
+        return Collateral(name, body, headers, self._clock.now(), origin)
+
+    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes | None:
+        """All of the body, or ``None`` when it is too long or comes too slowly."""
+        deadline = self._clock.now() + self._timeout
+        body = bytearray()
+        while chunk := response.read(_CHUNK_BYTES, decode_content=False):
+            body += chunk
+            if len(body) > MAX_BODY_BYTES or self._clock.now() > deadline:
+                return None
+        return bytes(body)
+
+
+def _retry_after(response: urllib3.BaseHTTPResponse) -> int:
+    """Seconds of ``Retry-After`` (RFC 9110, section 10.2.3); its date form is not read."""
+    text = response.headers.get("Retry-After", "")
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return min(max(int(text), 1), _MAX_RETRY)
+    return _DEFAULT_RETRY
