@@ -48,6 +48,23 @@ class PolicyText:
 
 
 @dataclass(frozen=True, slots=True)
+class LiteralMember:
+    """One member that the source of a rule gives to the object it yields.
+
+    Attributes:
+        name: the member's name; ``UNDEFINED`` when only an evaluation tells.
+        value: a value that the member may have; ``UNDEFINED`` when only an evaluation tells.
+        line: 1-based, of the value.
+        column: 1-based, of the value.
+    """
+
+    name: JSONValue | Undefined
+    value: JSONValue | Undefined
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """Which lines of a policy an evaluation reached, 1-based."""
 
@@ -67,8 +84,20 @@ class PolicyEngine(Protocol):
             reference_values: whether ``query_reference_value`` is there for it.
 
         Raises:
-            MalformedPolicyError: it does not parse or compile, has another package, or lacks a
-                rule; with line and column where the engine knows them.
+            MalformedPolicyError: it does not parse or compile, has another package, lacks a
+                rule, calls a function that does not exist, calls itself, is too large or nests
+                too deeply; with line and column where they are known.
+        """
+        ...
+
+    def literal_members(self, policy: PolicyText, rule: str) -> tuple[LiteralMember, ...]:
+        """The members of the object that a rule yields, as far as its source tells them.
+
+        Follows names to the rules that define them, so that a policy which can yield a wrong
+        value is found before any evidence makes it do so.
+
+        Raises:
+            MalformedPolicyError: it does not parse or compile.
         """
         ...
 
@@ -85,6 +114,7 @@ class PolicyEngine(Protocol):
 
         Raises:
             PolicyFailedError: the evaluation failed, or the look-up of a reference value did.
+            UnavailableError: a look-up found the store out of reach.
         """
         ...
 
