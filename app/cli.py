@@ -60,12 +60,12 @@ def main() -> None:
 def serve(config_path: Path | None) -> None:
     """Serve the roles that the settings name."""
     from app.serving import serve as serve_until_interrupted
-    from app.store.migrate import upgrade_database
+    from app.wiring import migrate
 
     settings = load_settings(config_path)
     for name in insecure_settings(settings):
         click.echo(f"INSECURE SETTING IS ON: {name}", err=True)
-    upgrade_database(settings.database)
+    migrate(settings)
     with _services(config_path) as services:
         services.prepare()
     serve_until_interrupted(settings)
@@ -374,3 +374,7 @@ def _line(record: DecisionRecord) -> str:
             record.decision_id,
         )
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -28,9 +28,9 @@ from app.config import CONFIG_VARIABLE, Settings, load_settings
 from app.console.permissions import Role
 from app.factory import build
 from app.serving import serve
-from app.store.migrate import upgrade_database
 from app.trust.audit import Actor
 from app.trust.clock import SystemClock
+from app.wiring import migrate
 from guest.wire.encoding import b64_encode
 
 DEMO_SECRET = ResourceID("default", "demo", "secret")
@@ -92,7 +92,7 @@ def run(state: Path, port: int) -> None:
     config = state / "demo.toml"
     config.write_text(_SETTINGS.format(state=state, port=port), encoding="utf-8")
     settings = load_settings(config)
-    upgrade_database(settings.database)
+    migrate(settings)
     with _services(settings) as services:
         services.prepare()
         password = _fill(services)
