@@ -1,0 +1,70 @@
+"""Finding the attester: by name when settings name the TEE, else by looking at the machine."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+
+import guest.attesters
+from guest.attester import Attester, Devices
+from guest.errors import ConfigError, NoTEEError
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+
+
+def find_attester(tee: str | None, devices: Devices, *, insecure_sample: bool) -> Attester:
+    """The attester to use.
+
+    Args:
+        tee: wire name from the settings, or ``None`` to detect.
+        devices: what to detect with.
+        insecure_sample: use the sample TEE, which proves nothing, when no other is named.
+
+    Raises:
+        ConfigError: no attester has that name, or an insecure one was not asked for in so many
+            words.
+        NoTEEError: nothing was detected. There is no fallback.
+    """
+    if tee is None and insecure_sample:
+        return load_attester("sample")
+    if tee is None:
+        return detect(devices)
+    attester = load_attester(tee)
+    if attester.insecure and not insecure_sample:
+        raise ConfigError([f"tee: {tee} proves nothing and needs insecure_sample = true"])
+    return attester
+
+
+def detect(devices: Devices) -> Attester:
+    """The first attester, in order of rank, whose TEE this is.
+
+    Raises:
+        NoTEEError: there is none.
+    """
+    attesters = [load_attester(name) for name in attester_names()]
+    ranked = [(attester.rank, attester) for attester in attesters if attester.rank is not None]
+    for _, attester in sorted(ranked, key=lambda pair: pair[0]):
+        if attester.is_present(devices):
+            return attester
+    raise NoTEEError("this guest runs in no TEE that is supported, so nothing can be attested")
+
+
+def attester_names() -> list[str]:
+    """Wire names of all attesters that are installed, sorted."""
+    modules = pkgutil.iter_modules(guest.attesters.__path__)
+    return sorted(module.name.replace("_", "-") for module in modules)
+
+
+def load_attester(tee: str) -> Attester:
+    """The attester of a TEE; one file each, named after the TEE.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    names = attester_names()
+    if not _NAME.fullmatch(tee) or tee not in names:
+        raise ConfigError([f"tee: there is no attester {tee!r}; there are {', '.join(names)}"])
+    module = importlib.import_module(f"guest.attesters.{tee.replace('-', '_')}")
+    attester: Attester = module.ATTESTER
+    return attester

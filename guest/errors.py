@@ -1,0 +1,174 @@
+"""What can go wrong in the guest: each leaf has a stable code, an exit code and a safe message.
+
+The bases are never raised. Causes travel by ``raise … from`` and go to the log only.
+"""
+
+from __future__ import annotations
+
+
+class GuestError(Exception):
+    """Base of everything the guest raises on purpose.
+
+    Attributes:
+        code: stable and public, in kebab case.
+        exit_code: of the command line.
+    """
+
+    code = "guest-failed"
+    exit_code = 1
+
+
+# --- What the operator of the guest must change -------------------------------------------------
+
+
+class ConfigError(GuestError):
+    """The settings do not fit together.
+
+    Attributes:
+        faults: one sentence for each fault, each with its key.
+    """
+
+    code = "config-invalid"
+    exit_code = 2
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+class ResourceURIError(GuestError):
+    """What was asked for is no resource URI."""
+
+    code = "resource-uri-invalid"
+    exit_code = 3
+
+
+# --- The hardware -------------------------------------------------------------------------------
+
+
+class AttesterError(GuestError):
+    """Base: no evidence could be made."""
+
+
+class NoTEEError(AttesterError):
+    """No TEE was found here, or not the one that settings name."""
+
+    code = "tee-not-found"
+    exit_code = 10
+
+
+class DeviceError(AttesterError):
+    """The device that makes evidence failed, or answered what its interface does not allow."""
+
+    code = "device-failed"
+    exit_code = 11
+
+
+class DeviceConflictError(AttesterError):
+    """Others kept writing to the same report request, try after try."""
+
+    code = "device-conflict"
+    exit_code = 12
+
+
+# --- The way to the server ----------------------------------------------------------------------
+
+
+class ConnectionFailedError(GuestError):
+    """Base: there was no answer."""
+
+
+class UnreachableError(ConnectionFailedError):
+    """The server did not answer in time, or at all."""
+
+    code = "server-unreachable"
+    exit_code = 20
+
+
+class TLSError(ConnectionFailedError):
+    """The server could not show that it is the one whose root certificate is configured."""
+
+    code = "server-untrusted"
+    exit_code = 21
+
+
+class ProtocolError(GuestError):
+    """The server answered what the protocol does not allow."""
+
+    code = "protocol-broken"
+    exit_code = 22
+
+
+class MissingNonceError(ProtocolError):
+    """The Attestation Service issued no nonce, so its token would prove no freshness."""
+
+    code = "nonce-missing"
+    exit_code = 23
+
+
+class SealedResponseError(ProtocolError):
+    """The response does not open under the TEE key."""
+
+    code = "response-not-openable"
+    exit_code = 24
+
+
+class MalformedTokenError(ProtocolError):
+    """The server's token is no JWT with an expiry."""
+
+    code = "token-malformed"
+    exit_code = 25
+
+
+# --- What the server decided --------------------------------------------------------------------
+
+
+class RefusedError(GuestError):
+    """Base: the server refused.
+
+    Attributes:
+        status: of HTTP.
+        reason: the server's reason code; ``""`` when it gave none.
+        decision_id: under which the server recorded the decision; ``""`` when it gave none.
+    """
+
+    def __init__(self, message: str, *, status: int, reason: str = "", decision: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.decision_id = decision
+
+
+class RequestRefusedError(RefusedError):
+    """The server does not take the request as it is."""
+
+    code = "request-refused"
+    exit_code = 30
+
+
+class UnauthorizedError(RefusedError):
+    """The server did not accept the evidence or the token, also after a fresh attestation."""
+
+    code = "unauthorized"
+    exit_code = 31
+
+
+class DeniedError(RefusedError):
+    """The server's policy says no."""
+
+    code = "denied"
+    exit_code = 32
+
+
+class NotFoundError(RefusedError):
+    """The resource does not exist."""
+
+    code = "not-found"
+    exit_code = 33
+
+
+class UnavailableError(RefusedError):
+    """The server cannot serve now, and waiting longer is not worth it."""
+
+    code = "server-unavailable"
+    exit_code = 34
