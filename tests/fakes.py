@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from app.attestation.reference_values import ReferenceValue
 from app.broker.secrets import ResourceID, SealedSecret, SecretVersion
@@ -175,7 +176,7 @@ class MemoryKeys:
     def replace_sealed(self, key_id: str, sealed_private: bytes) -> None:
         self._change(key_id, sealed_private=sealed_private)
 
-    def _change(self, key_id: str, **changes: object) -> None:
+    def _change(self, key_id: str, **changes: Any) -> None:
         self.db.write()
         self.db.keys = [
             replace(key, **changes) if key.key_id == key_id else key for key in self.db.keys

@@ -1,0 +1,140 @@
+"""HTTP to the outside, in one place: always a timeout, a bounded answer, verified TLS.
+
+Redirects are never followed: whoever answers for a pinned name must not be able to send the server
+elsewhere. Only the connection is tried again; a request that was sent is not sent twice.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+# How often a connection is tried in all: a restart of the other side passes unnoticed, and a dead
+# one costs at most this many times the timeout.
+CONNECT_ATTEMPTS = 2
+# Key sets, policies and tokens stay far below; evidence of devices in tokens is the largest.
+MAX_REPLY_BYTES = 4 * 1024 * 1024
+
+_USER_AGENT = "vouchgate"
+
+
+class OutsideError(Exception):
+    """The outside did not answer, or answered with more than was agreed."""
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPReply:
+    """An answer.
+
+    Attributes:
+        headers: by lower-case name.
+        body: at most as long as the client was told to read.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class HTTPClient(Protocol):
+    """Fetches."""
+
+    def get(self, url: str) -> HTTPReply:
+        """The answer to a GET, whatever its status.
+
+        Raises:
+            OutsideError: there was none, or it is too large.
+        """
+        ...
+
+    def post_json(self, url: str, body: bytes) -> HTTPReply:
+        """The answer to a POST of a JSON document, whatever its status.
+
+        Raises:
+            OutsideError: there was none, or it is too large.
+        """
+        ...
+
+
+class PooledHTTPClient:
+    """Keeps connections; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        timeout_seconds: float,
+        ca_file: Path | None = None,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
+    ) -> None:
+        """Pin the authorities and the bounds of every request.
+
+        Args:
+            timeout_seconds: of connecting, and of each wait for bytes.
+            ca_file: PEM file of the only authorities that are believed; ``None`` believes those of
+                the system.
+            max_reply_bytes: longer answers are refused.
+
+        Raises:
+            OSError: the file cannot be read, or holds no certificate (``ssl.SSLError``).
+        """
+        context = ssl.create_default_context(cafile=ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._max_reply_bytes = max_reply_bytes
+        self._pool = urllib3.PoolManager(
+            ssl_context=context,
+            timeout=urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds),
+            retries=urllib3.Retry(
+                total=None,
+                connect=CONNECT_ATTEMPTS - 1,
+                read=0,
+                redirect=0,
+                status=0,
+                other=0,
+                raise_on_redirect=False,
+                respect_retry_after_header=False,
+            ),
+            headers={"User-Agent": _USER_AGENT},
+        )
+
+    def get(self, url: str) -> HTTPReply:
+        """The answer to a GET (see ``HTTPClient.get``)."""
+        return self._request("GET", url, None, {"Accept": "application/json"})
+
+    def post_json(self, url: str, body: bytes) -> HTTPReply:
+        """The answer to a POST (see ``HTTPClient.post_json``)."""
+        headers = {"Accept": "application/json, */*", "Content-Type": "application/json"}
+        return self._request("POST", url, body, headers)
+
+    def _request(
+        self, method: str, url: str, body: bytes | None, headers: dict[str, str]
+    ) -> HTTPReply:
+        try:
+            response = self._pool.request(
+                method,
+                url,
+                body=body,
+                headers={"User-Agent": _USER_AGENT, **headers},
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                return self._read(response)
+            finally:
+                response.release_conn()
+        except (HTTPError, OSError, ValueError) as error:
+            raise OutsideError(f"no answer: {type(error).__name__}") from error
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> HTTPReply:
+        body = response.read(self._max_reply_bytes + 1)
+        if len(body) > self._max_reply_bytes:
+            # What remains unread must not be taken for the answer to the next request.
+            response.close()
+            raise OutsideError(f"the answer is longer than {self._max_reply_bytes} bytes")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return HTTPReply(response.status, headers, body)
