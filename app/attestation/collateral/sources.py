@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,7 @@ from app.attestation.collateral.ports import Collateral, CollateralStore
 from app.attestation.collateral.vendor import VendorSource
 from app.trust.clock import Clock
 from app.trust.errors import CollateralUnavailableError, ConfigError, StoreUnavailableError
+from app.trust.http_client import HTTPClient
 
 CACHE = "cache"
 VENDOR = "vendor"
@@ -68,8 +69,9 @@ class CacheSource:
     name: str = CACHE
 
     def find(self, name: str) -> Collateral | None:
-        """The copy in the store; where it came from first is in its ``source``."""
-        return self.store.find(name)
+        """The copy in the store."""
+        found = self.store.find(name)
+        return None if found is None else replace(found, source=CACHE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +81,11 @@ class CollateralPlan:
     Attributes:
         sources: in order: ``cache``, ``offline:<folder>``, ``vendor``.
         catalogues: the vendors.
-        timeout: of one request to a vendor.
         bundles: places of a form of their own, asked before the vendors' services.
     """
 
     sources: tuple[str, ...]
     catalogues: tuple[VendorCatalogue, ...]
-    timeout: timedelta = timedelta(seconds=10)
     bundles: tuple[Source, ...] = ()
 
 
@@ -151,16 +151,13 @@ class CollateralSources:
 
     def keep(self, collateral: Collateral) -> None:
         """Put a document that has verified evidence into the shared store."""
-        if self._store is None or self._is_from_folder(collateral):
+        if self._store is None or collateral.source.startswith((CACHE, OFFLINE_PREFIX)):
             return
         try:
             self._store.put(collateral)
         except StoreUnavailableError as error:
             # The document at hand serves; only the next process will have to ask again.
             _log.warning("collateral not kept", name=collateral.name, reason=error.code)
-
-    def _is_from_folder(self, collateral: Collateral) -> bool:
-        return collateral.source.startswith(OFFLINE_PREFIX)
 
     def _look_up(self, name: str) -> Collateral | _Absence:
         if not is_collateral_name(name):
@@ -225,9 +222,15 @@ class CollateralSources:
 
 
 def open_collateral(
-    plan: CollateralPlan, store: CollateralStore, clock: Clock
+    plan: CollateralPlan, store: CollateralStore, client: HTTPClient, clock: Clock
 ) -> CollateralSources:
     """The sources of a plan, ready to be asked.
+
+    Args:
+        plan: where to look.
+        store: behind ``cache``.
+        client: asks the vendors' services.
+        clock: judges the age of documents.
 
     Raises:
         ConfigError: an unknown source, one named twice, or a folder that does not exist; all
@@ -237,7 +240,7 @@ def open_collateral(
     sources: list[Source] = []
     for place in plan.sources:
         try:
-            sources.append(_open_source(place, plan, store, clock))
+            sources.append(_open_source(place, plan, store, client, clock))
         except ConfigError as error:
             faults += error.faults
     if len(set(plan.sources)) != len(plan.sources):
@@ -250,11 +253,13 @@ def open_collateral(
     return CollateralSources(sources, plan.catalogues, kept, clock)
 
 
-def _open_source(place: str, plan: CollateralPlan, store: CollateralStore, clock: Clock) -> Source:
+def _open_source(
+    place: str, plan: CollateralPlan, store: CollateralStore, client: HTTPClient, clock: Clock
+) -> Source:
     if place == CACHE:
         return CacheSource(store)
     if place == VENDOR:
-        return VendorSource(plan.catalogues, clock, plan.timeout)
+        return VendorSource(plan.catalogues, clock, client)
     if place.startswith(OFFLINE_PREFIX):
         return OfflineSource(Path(place.removeprefix(OFFLINE_PREFIX)), plan.catalogues)
     raise ConfigError([f"collateral.sources: {place!r} is none of cache, offline:<folder>, vendor"])

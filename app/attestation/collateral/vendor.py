@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-import urllib3
 
 from app.attestation.collateral.catalogue import VendorCatalogue, VendorDocument, origin_of
 from app.attestation.collateral.ports import Collateral
 from app.trust.clock import Clock
 from app.trust.errors import CollateralUnavailableError
+from app.trust.http_client import HTTPClient, HTTPReply, OutsideError
 
 MAX_BODY_BYTES = 2**20
-_CHUNK_BYTES = 2**16
 _MAX_AT_ONCE = 4
+_OK = 200
+_TOO_MANY = 429
 # The service says with these that it has no such document; AMD answers 400 to a chip or a TCB that
 # it never certified.
 _ABSENT = frozenset({400, 404, 410})
@@ -49,23 +50,23 @@ class VendorSource:
 
     Args:
         catalogues: what each vendor has, and where.
-        clock: dates the documents, and limits a request as a whole.
-        timeout: of one request.
-        pool: makes the connections; it checks certificates and host names.
+        clock: dates the documents.
+        client: asks; it bounds time and size, follows no redirect and checks certificates.
+        patience: how long to wait for a document that another thread is fetching.
     """
 
     def __init__(
         self,
         catalogues: Sequence[VendorCatalogue],
         clock: Clock,
-        timeout: timedelta = timedelta(seconds=10),
-        pool: urllib3.PoolManager | None = None,
+        client: HTTPClient,
+        patience: timedelta = timedelta(seconds=30),
     ) -> None:
         self.name = "vendor"
         self._catalogues = tuple(catalogues)
         self._clock = clock
-        self._timeout = timeout
-        self._pool = pool or urllib3.PoolManager(maxsize=_MAX_AT_ONCE, retries=False)
+        self._client = client
+        self._patience = patience
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[Collateral | _Refusal | None]] = {}
         self._resting_until: dict[str, datetime] = {}
@@ -112,73 +113,46 @@ class VendorSource:
 
     def _wait(self, flight: Future[Collateral | _Refusal | None]) -> Collateral | _Refusal | None:
         try:
-            return flight.result(timeout=2 * self._timeout.total_seconds())
+            return flight.result(timeout=self._patience.total_seconds())
         except TimeoutError:
             return _Refusal("the vendor's service is slow", _DEFAULT_RETRY)
 
     def _ask(self, name: str, wanted: VendorDocument) -> Collateral | _Refusal | None:
         origin = origin_of(wanted.url)
         if self._clock.now() < self._resting_until.get(origin, self._clock.now()):
-            return _Refusal(f"{origin} asked to be left alone for a while", _DEFAULT_RETRY)
+            return _Refusal(f"{origin} is left alone for a while", _DEFAULT_RETRY)
         try:
-            outcome = self._request(name, wanted)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            _log.warning("vendor service unreachable", origin=origin, error=type(error).__name__)
-            outcome = self._rest(origin, f"{origin} did not answer", _DEFAULT_RETRY)
-        return outcome
+            reply = self._client.get(wanted.url)
+        except OutsideError as error:
+            _log.warning("vendor service unreachable", origin=origin, reason=str(error))
+            return self._rest(origin, f"{origin} did not answer", _DEFAULT_RETRY)
+        return self._read(name, wanted, reply)
 
     def _rest(self, origin: str, message: str, seconds: int) -> _Refusal:
         """Ask this service nothing more for a while, so that its outage costs no thread."""
         self._resting_until[origin] = self._clock.now() + timedelta(seconds=seconds)
         return _Refusal(message, seconds)
 
-    def _request(self, name: str, wanted: VendorDocument) -> Collateral | _Refusal | None:
-        seconds = self._timeout.total_seconds()
-        response = self._pool.request(
-            "GET",
-            wanted.url,
-            timeout=urllib3.Timeout(connect=seconds, read=seconds),
-            redirect=False,
-            retries=False,
-            preload_content=False,
-            headers={"User-Agent": "vouchgate", "Accept-Encoding": "identity"},
-        )
-        try:
-            return self._read(name, wanted, response)
-        finally:
-            response.close()
-
     def _read(
-        self, name: str, wanted: VendorDocument, response: urllib3.BaseHTTPResponse
+        self, name: str, wanted: VendorDocument, reply: HTTPReply
     ) -> Collateral | _Refusal | None:
         origin = origin_of(wanted.url)
-        if response.status in _ABSENT:
+        if reply.status in _ABSENT:
             return None
-        if response.status == 429:
-            return self._rest(origin, f"{origin} answered 429", _retry_after(response))
-        if response.status != 200:
-            return _Refusal(f"{origin} answered {response.status}", _retry_after(response))
-        body = self._body(response)
-        if body is None or not wanted.form.fits(body):
+        if reply.status == _TOO_MANY:
+            return self._rest(origin, f"{origin} answered 429", _retry_after(reply))
+        if reply.status != _OK:
+            return _Refusal(f"{origin} answered {reply.status}", _retry_after(reply))
+        if len(reply.body) > MAX_BODY_BYTES or not wanted.form.fits(reply.body):
             return _Refusal(f"{origin} answered with no such document", _DEFAULT_RETRY)
-        headers = {key: response.headers[key] for key in wanted.headers if key in response.headers}
-        _log.info("fetched collateral", name=name, origin=origin, bytes=len(body))
-        return Collateral(name, body, headers, self._clock.now(), origin)
-
-    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes | None:
-        """All of the body, or ``None`` when it is too long or comes too slowly."""
-        deadline = self._clock.now() + self._timeout
-        body = bytearray()
-        while chunk := response.read(_CHUNK_BYTES, decode_content=False):
-            body += chunk
-            if len(body) > MAX_BODY_BYTES or self._clock.now() > deadline:
-                return None
-        return bytes(body)
+        headers = {key: reply.headers[key] for key in wanted.headers if key in reply.headers}
+        _log.info("collateral fetched", name=name, origin=origin, bytes=len(reply.body))
+        return Collateral(name, reply.body, headers, self._clock.now(), origin)
 
 
-def _retry_after(response: urllib3.BaseHTTPResponse) -> int:
+def _retry_after(reply: HTTPReply) -> int:
     """Seconds of ``Retry-After`` (RFC 9110, section 10.2.3); its date form is not read."""
-    text = response.headers.get("Retry-After", "")
+    text = reply.headers.get("retry-after", "")
     if text.isascii() and text.isdigit() and len(text) < 10:
         return min(max(int(text), 1), _MAX_RETRY)
     return _DEFAULT_RETRY

@@ -156,6 +156,11 @@ class SNPReport:
         """Whether the chip id is withheld."""
         return not any(self.chip_id)
 
+    @property
+    def has_short_chip_id(self) -> bool:
+        """Whether the chip id has 8 bytes, as on Turin, and zeros after them."""
+        return self.generation is Generation.TURIN and not any(self.chip_id[8:])
+
 
 def generation_of(version: int, family: int, model: int, chip_id: bytes) -> Generation | None:
     """The generation that a report names; ``None`` when its version is too old to name one.
