@@ -104,7 +104,7 @@ class PooledHTTPClient:
 
     def get(self, url: str) -> HTTPReply:
         """The answer to a GET (see ``HTTPClient.get``)."""
-        return self._request("GET", url, None, {"Accept": "application/json"})
+        return self._request("GET", url, None, {"Accept": "application/json, */*"})
 
     def post_json(self, url: str, body: bytes) -> HTTPReply:
         """The answer to a POST (see ``HTTPClient.post_json``)."""
