@@ -21,6 +21,7 @@ _USER = "postgres"
 _START_SECONDS = 30
 # The data live as long as the tests: nothing is gained by making them survive a loss of power.
 _SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=200", "log_min_messages=fatal")
+_INITDB_OPTIONS = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,24 @@ def postgresql_server() -> PostgreSQLServer:
         os.chown(folder, entry.pw_uid, entry.pw_gid)
     data = folder / "data"
     subprocess.run(
-        [programs / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
-        + ["--locale=C.UTF-8"],
+        [programs / "initdb", "-D", data, "-U", _USER, *_INITDB_OPTIONS],
         check=True,
         capture_output=True,
         user=account,
         cwd=folder,
     )
     port = _free_port()
-    command = [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder]
+    command: list[str | Path] = [
+        programs / "postgres",
+        "-D",
+        data,
+        "-p",
+        str(port),
+        "-h",
+        "127.0.0.1",
+        "-k",
+        folder,
+    ]
     for setting in _SETTINGS:
         command += ["-c", setting]
     with (folder / "log").open("wb") as log:

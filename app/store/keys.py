@@ -100,18 +100,13 @@ class SQLKeyStore:
         self._writing().execute(delete(stored_keys).where(_COLUMNS.key_id == key_id))
 
     def replace_sealed(self, key_id: str, sealed_private: bytes) -> None:
-        """Store the rewrapped private material of a key.
-
-        Raises:
-            NotFoundError: there is no such key.
-        """
+        """Store the rewrapped private material of a key; one that was removed stays so."""
         statement = (
             update(stored_keys)
             .where(_COLUMNS.key_id == key_id)
             .values(sealed_private=sealed_private)
         )
-        if not self.database.writing().execute(statement).rowcount:
-            raise NotFoundError("there is no key of this id")
+        self.database.writing().execute(statement)
 
     def _writing(self) -> Connection:
         connection = self.database.writing()

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from app.broker.secrets import ResourceID, SealedSecret, SecretVersion
 from app.store.database import Database
 from app.store.tables import secret_versions, secrets
-from app.trust.errors import ConflictError, NotFoundError
+from app.trust.errors import ConflictError
 
 _PATH = (secrets.c.repository, secrets.c.type, secrets.c.tag)
 _OF_PATH = (
@@ -129,8 +129,7 @@ class SQLSecretStore:
     def replace_sealed(self, secret: SealedSecret) -> None:
         """Store the rewrapped form of a version, inside the caller's transaction.
 
-        Raises:
-            NotFoundError: there is no such version.
+        A version that was purged meanwhile stays so.
         """
         statement = (
             update(secret_versions)
@@ -140,9 +139,7 @@ class SQLSecretStore:
             )
             .values(sealed=secret.sealed)
         )
-        changed = self.database.writing().execute(statement, _of_path(secret.resource_id))
-        if not changed.rowcount:
-            raise NotFoundError("there is no such version of the secret")
+        self.database.writing().execute(statement, _of_path(secret.resource_id))
 
     def _locked(self, connection: Connection, resource_id: ResourceID) -> tuple[int, int]:
         """The row of a path, made when it is missing: its id and the number of its last version."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from postgres import PostgreSQLServer, postgresql_server
+from store.every_port import Stores, memory_stores, sql_stores
 
 from app.store import migrate
 from app.store.database import Database
@@ -74,3 +75,19 @@ def database(url: str) -> Iterator[Database]:
 def now() -> datetime:
     """A moment with microseconds, so that a store that rounds is found out."""
     return datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
+
+
+@pytest.fixture
+def sql(database: Database) -> Stores:
+    """Every port on each engine, for what only a database does."""
+    return sql_stores(database)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
+    """Every port, on each engine and as a fake: what holds for one holds for all."""
+    if request.param == "memory":
+        yield memory_stores()
+        return
+    with closing(Database.from_url(request.getfixturevalue(f"{request.param}_url"))) as opened:
+        yield sql_stores(opened)

@@ -1,0 +1,87 @@
+"""All ports together, on a database and as the fakes that the domain's tests use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import fakes
+
+from app.attestation.challenges import ConsumedNonceStore
+from app.attestation.reference_values import ReferenceValueStore
+from app.broker.secrets import SecretStore
+from app.broker.sessions import SessionStore
+from app.store.audit import SQLAuditLog
+from app.store.database import Database
+from app.store.decisions import SQLDecisionStore
+from app.store.keys import SQLKeyStore
+from app.store.nonces import SQLConsumedNonceStore
+from app.store.policies import SQLPolicyStore
+from app.store.reference_values import SQLReferenceValueStore
+from app.store.revisions import SQLRevisionStore
+from app.store.secrets import SQLSecretStore
+from app.store.sessions import SQLSessionStore
+from app.trust.audit import AuditLog
+from app.trust.decisions import DecisionStore
+from app.trust.policies import PolicyStore
+from app.trust.revisions import RevisionStore
+from app.trust.signing_keys import KeyStore
+from app.trust.transactions import Transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One implementation of every port that the fakes have too."""
+
+    transaction: Transactions
+    revisions: RevisionStore
+    policies: PolicyStore
+    keys: KeyStore
+    decisions: DecisionStore
+    audit: AuditLog
+    reference_values: ReferenceValueStore
+    nonces: ConsumedNonceStore
+    sessions: SessionStore
+    secrets: SecretStore
+
+
+def sql_stores(database: Database) -> Stores:
+    """Every port on a database."""
+    return Stores(
+        database.transaction,
+        SQLRevisionStore(database),
+        SQLPolicyStore(database),
+        SQLKeyStore(database),
+        SQLDecisionStore(database),
+        SQLAuditLog(database),
+        SQLReferenceValueStore(database),
+        SQLConsumedNonceStore(database),
+        SQLSessionStore(database),
+        SQLSecretStore(database),
+    )
+
+
+def memory_stores() -> Stores:
+    """Every port as the fake that the domain's tests use."""
+    memory = fakes.MemoryDatabase()
+    return Stores(
+        memory.transactions,
+        fakes.MemoryRevisions(memory),
+        fakes.MemoryPolicies(memory),
+        fakes.MemoryKeys(memory),
+        fakes.MemoryDecisions(memory),
+        fakes.MemoryAuditLog(memory),
+        fakes.MemoryReferenceValues(memory),
+        fakes.MemoryConsumedNonces(memory),
+        fakes.MemorySessions(memory),
+        fakes.MemorySecrets(memory),
+    )
+
+
+@contextmanager
+def failing(stores: Stores) -> Iterator[None]:
+    """A transaction that fails after everything in it was done."""
+    with suppress(InterruptedError), stores.transaction():
+        yield
+        raise InterruptedError

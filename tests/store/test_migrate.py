@@ -1,0 +1,168 @@
+"""Migrations: up and down on data, by two processes at once, and equal to the tables."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from flask import Flask
+from flask_migrate import Migrate
+from flask_migrate import upgrade as flask_upgrade
+from paths import ROOT
+from postgres import PostgreSQLServer
+from sqlalchemy import inspect, text
+from sqlalchemy.schema import CreateIndex
+from store.every_port import sql_stores
+
+from app.store import migrate
+from app.store.database import Database, db, init_app
+from app.store.tables import metadata
+from app.trust.errors import ConfigError
+from app.trust.policies import PolicyKind
+from app.trust.policy_engine import PolicyText
+
+_MIGRATE = """
+import sys
+from app.store import migrate
+from app.store.database import Database
+print("ready", flush=True)
+sys.stdin.readline()
+migrate.upgrade(Database.from_url(sys.argv[1]))
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(
+    request: pytest.FixtureRequest, server: PostgreSQLServer, tmp_path: Path
+) -> Iterator[str]:
+    """The URL of an empty database, on each engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/100%.db"
+        return
+    name = f"empty_{tmp_path.name}"
+    yield server.create(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Database]:
+    """An empty database, on each engine."""
+    with closing(Database.from_url(empty_url)) as opened:
+        yield opened
+
+
+def test_an_unknown_revision_is_the_operators_to_mend(database: Database) -> None:
+    """A database of a newer version is not touched by an older one."""
+    with database.transaction():
+        database.writing().execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert not migrate.current_is_head(database)
+    with pytest.raises(ConfigError, match="does not know"):
+        migrate.upgrade(database)
+
+
+def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
+    """DDL is part of the transaction on both engines."""
+    with empty.transaction():
+        # In the way of the last table that the first migration makes.
+        empty.writing().execute(text("CREATE TABLE operators (name TEXT)"))
+    with pytest.raises(Exception, match="operators"):
+        migrate.upgrade(empty)
+    assert set(inspect(empty.engine).get_table_names()) == {"operators"}
+    assert not migrate.current_is_head(empty)
+
+
+def test_up_and_down_on_data(empty: Database, now: datetime) -> None:
+    """Down drops what up made, data and all; up again starts afresh."""
+    assert not migrate.current_is_head(empty)
+    migrate.upgrade(empty)
+    stores = sql_stores(empty)
+    with empty.transaction():
+        policy = PolicyText.of("p", "package policy")
+        stores.policies.append(PolicyKind.RESOURCE, policy, "p", now, "a")
+    assert migrate.current_is_head(empty)
+    migrate.downgrade(empty, "base")
+    assert set(inspect(empty.engine).get_table_names()) == {"alembic_version"}
+    migrate.upgrade(empty)
+    assert stores.policies.active(PolicyKind.RESOURCE) == {}
+    assert stores.revisions.current().policies == 0
+
+
+def test_up_again_changes_nothing(database: Database) -> None:
+    """Every start migrates; only the first one has something to do."""
+    with database.transaction():
+        database.writing().execute(text("UPDATE revisions SET value = 7"))
+    migrate.upgrade(database)
+    assert sql_stores(database).revisions.current().issuers == 7
+
+
+def test_migrations_and_tables_agree(database: Database) -> None:
+    """Whoever changes a table writes a migration."""
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_partial_indexes_agree(sqlite_url: str) -> None:
+    """Alembic compares no conditions of indexes, so the statements themselves are compared."""
+    with closing(Database.from_url(sqlite_url)) as database, database.read() as connection:
+        rows = connection.execute(
+            text("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        )
+        migrated = {row.sql for row in rows}
+        declared = {
+            str(CreateIndex(index).compile(database.engine))
+            for table in metadata.tables.values()
+            for index in table.indexes
+        }
+    assert migrated == declared
+
+
+def test_two_processes_that_migrate_at_once_both_succeed(empty_url: str) -> None:
+    """Replicas that start together: one migrates, the others wait and find it done."""
+    command = [sys.executable, "-c", _MIGRATE, empty_url]
+    started = [
+        subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in started:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in started] == [0, 0, 0]
+    with closing(Database.from_url(empty_url)) as database:
+        assert migrate.current_is_head(database)
+
+
+def test_a_new_sqlite_file_is_private(tmp_path: Path) -> None:
+    """Names of secrets and of operators are nobody else's business on that machine."""
+    path = tmp_path / "new.db"
+    with closing(Database.from_url(f"sqlite:///{path}")) as database:
+        migrate.upgrade(database)
+        files = list(tmp_path.iterdir())
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_flask_db_uses_the_same_migrations(tmp_path: Path) -> None:
+    """``flask db upgrade`` is the same thing by the usual name."""
+    app = Flask("test")
+    database = init_app(app, f"sqlite:///{tmp_path}/app.db")
+    Migrate(app, db, directory=str(migrate.FOLDER))
+    with closing(database):
+        with app.app_context():
+            flask_upgrade()
+        assert migrate.current_is_head(database)

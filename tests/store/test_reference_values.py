@@ -1,0 +1,131 @@
+"""Reference values: replaced by name, kept as history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from store.every_port import Stores
+from store.threads import at_once
+
+from app.attestation.reference_values import ReferenceValue
+from app.store.database import Database
+from app.trust.errors import MalformedRequestError
+
+
+@pytest.fixture
+def value(now: datetime) -> ReferenceValue:
+    """A launch measurement."""
+    return ReferenceValue(
+        "rvps:///vendor/firmware:v2", ["aa", 2**70, None], now + timedelta(days=1), now, "sample"
+    )
+
+
+def put(stores: Stores, *values: ReferenceValue) -> None:
+    """All values in one transaction."""
+    with stores.transaction():
+        stores.reference_values.put(list(values), "alice")
+
+
+def test_an_unknown_name_finds_nothing(stores: Stores, now: datetime) -> None:
+    """There is no value before there is one, and nothing to withdraw."""
+    assert stores.reference_values.find("x") is None
+    with stores.transaction():
+        assert stores.reference_values.withdraw("x", now, "alice") is False
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\udfffb"])
+def test_a_name_that_cannot_be_stored_is_malformed(sql: Stores, name: str) -> None:
+    """A lone surrogate is no character; it must not end in a server error."""
+    with pytest.raises(MalformedRequestError):
+        sql.reference_values.find(name)
+
+
+def test_every_part_of_a_value_comes_back(stores: Stores, value: ReferenceValue) -> None:
+    """Any JSON, to the digit; any legal name, to the character."""
+    odd = replace(value, name="Ünï ☂ 'quoted\" %", value={"a": [1.5, True, ""], "b": {}})
+    put(stores, value, odd)
+    assert stores.reference_values.find(value.name) == value
+    assert stores.reference_values.find(odd.name) == odd
+
+
+def test_names_are_case_sensitive(stores: Stores, value: ReferenceValue) -> None:
+    """``A`` and ``a`` are two values."""
+    put(stores, value)
+    assert stores.reference_values.find(value.name.upper()) is None
+
+
+def test_an_expired_value_is_still_found(
+    stores: Stores, value: ReferenceValue, now: datetime
+) -> None:
+    """Obeying expiry is the domain's work; the store says what there is."""
+    put(stores, replace(value, expires_at=now - timedelta(days=400)))
+    assert stores.reference_values.find(value.name) is not None
+
+
+def test_a_new_value_replaces_the_one_of_its_name(stores: Stores, value: ReferenceValue) -> None:
+    """The newest counts, and of two in one message the last."""
+    put(stores, value)
+    put(stores, replace(value, value=1), replace(value, value=2))
+    found = stores.reference_values.find(value.name)
+    assert found is not None
+    assert found.value == 2
+    assert len(stores.reference_values.page(after=None, limit=10)) == 1
+
+
+def test_history_is_kept(
+    sql: Stores, database: Database, value: ReferenceValue, now: datetime
+) -> None:
+    """Every value that ever counted can be shown, with who withdrew it and when."""
+    put(sql, value)
+    put(sql, replace(value, value=2))
+    with sql.transaction():
+        assert sql.reference_values.withdraw(value.name, now, "bob") is True
+    with database.read() as connection:
+        rows = connection.execute(
+            text("SELECT value, registered_by, withdrawn_by FROM reference_values ORDER BY row_id")
+        ).all()
+    assert [tuple(row[1:]) for row in rows] == [("alice", None), ("alice", "bob")]
+    assert rows[1][0] == "2"
+
+
+def test_a_withdrawn_value_is_gone(stores: Stores, value: ReferenceValue, now: datetime) -> None:
+    """Policies see no value, and a second withdrawal finds none."""
+    put(stores, value)
+    with stores.transaction():
+        assert stores.reference_values.withdraw(value.name, now, "alice") is True
+    with stores.transaction():
+        assert stores.reference_values.withdraw(value.name, now, "alice") is False
+    assert stores.reference_values.find(value.name) is None
+    assert stores.reference_values.page(after=None, limit=10) == []
+
+
+def test_pages_are_ordered_by_the_characters_of_the_name(
+    stores: Stores, value: ReferenceValue
+) -> None:
+    """Not by the language of a cluster: paging must agree with comparing."""
+    names = ["B", "a", "a-b", "a.b", "aB", "é"]
+    put(stores, *(replace(value, name=name) for name in reversed(names)))
+    first = stores.reference_values.page(after=None, limit=4)
+    rest = stores.reference_values.page(after=first[-1].name, limit=4)
+    assert [found.name for found in first + rest] == names
+
+
+def test_each_change_raises_the_counter(
+    stores: Stores, value: ReferenceValue, now: datetime
+) -> None:
+    """Every worker must see a new or withdrawn value at its next request."""
+    before = stores.revisions.current().reference_values
+    put(stores, value)
+    between = stores.revisions.current().reference_values
+    with stores.transaction():
+        stores.reference_values.withdraw(value.name, now, "alice")
+    assert before < between < stores.revisions.current().reference_values
+
+
+def test_writers_of_one_name_at_once_leave_one_value(sql: Stores, value: ReferenceValue) -> None:
+    """Of eight concurrent writers one has the last word and none fails."""
+    at_once(8, lambda number: put(sql, replace(value, value=number)))
+    assert len(sql.reference_values.page(after=None, limit=10)) == 1
