@@ -1,0 +1,191 @@
+"""``vouchgate-guest``: tokens, resources and evidence from the command line of a guest.
+
+Results go to standard output, everything else to standard error. The exit code tells the reason
+(``guest/errors.py``); 2 is a fault of the arguments or settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guest.errors import ConfigError, GuestError, RefusedError
+from guest.settings import MODELS, PASSPORT, Settings, load_settings
+from guest.wire.json_types import JSONObject
+
+if TYPE_CHECKING:
+    # The rest of the guest is loaded when a command needs it, so that --help is quick.
+    from guest.wiring import Outside
+
+PROGRAM = "vouchgate-guest"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command says: bytes for standard output, and the same as JSON."""
+
+    raw: bytes = field(repr=False)
+    members: JSONObject = field(repr=False)
+
+
+def main(arguments: Sequence[str] | None = None, outside: Outside | None = None) -> int:
+    """Run one command; the exit code.
+
+    Args:
+        arguments: of the command line; those of the process when ``None``.
+        outside: clock and filesystem; the machine's own when ``None``.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, format=f"{PROGRAM}: %(levelname)s %(message)s")
+    try:
+        settings = load_settings(options.config, _overrides(options))
+        logging.getLogger("guest").setLevel(settings.log_level.upper())
+        run: Callable[[argparse.Namespace, Settings, Outside], Output] = options.run
+        output = run(options, settings, outside or _machine())
+    except GuestError as error:
+        logging.getLogger(__name__).debug("failed", exc_info=error)
+        _explain(error, as_json=options.json)
+        return error.exit_code
+    _say(output, as_json=options.json)
+    return 0
+
+
+def _token(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    from guest.aa.agent import AS_TOKEN, KBS_TOKEN
+    from guest.wiring import build_agent
+
+    kind = options.kind or (AS_TOKEN if settings.model == PASSPORT else KBS_TOKEN)
+    token = build_agent(settings, outside).get_token(kind)
+    return Output(f"{token.token}\n".encode("ascii"), dict(token.as_json()))
+
+
+def _get_resource(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    from guest.wire.encoding import b64_encode
+    from guest.wiring import build_agent, build_hub
+
+    hub = build_hub(settings, build_agent(settings, outside), outside)
+    plaintext = hub.get_resource(options.uri)
+    return Output(plaintext, {"resource": b64_encode(plaintext)})
+
+
+def _evidence(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    from guest.wiring import attestable
+
+    subject = attestable(settings, outside)
+    evidence = subject.collect(options.report_data)
+    text = json.dumps(evidence, separators=(",", ":"))
+    return Output(f"{text}\n".encode("ascii"), {"tee": subject.attester.tee, "evidence": evidence})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Attest this guest and fetch its secrets.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    token = _command(commands, "token", _token, "attest and print the token")
+    kind = token.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--as", dest="kind", action="store_const", const="coco_as", help="of the AS (passport)"
+    )
+    kind.add_argument("--kbs", dest="kind", action="store_const", const="kbs", help="of the KBS")
+    resource = _command(commands, "get-resource", _get_resource, "fetch a secret and print it")
+    resource.add_argument("uri", metavar="URI", help="kbs:///repository/type/tag")
+    evidence = _command(commands, "evidence", _evidence, "print evidence, unattested")
+    evidence.add_argument(
+        "--report-data",
+        type=_hex,
+        default=bytes(64),
+        metavar="HEX",
+        help="what to bind, at most 64 bytes; zeros by default",
+    )
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace, Settings, Outside], Output],
+    summary: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    command.set_defaults(run=run, kind=None)
+    add = command.add_argument
+    add("--config", type=Path, metavar="FILE", help="settings in TOML, or JSON (*.json)")
+    add("--as-url", metavar="URL", help="of the Attestation Service")
+    add("--kbs-url", metavar="URL", help="of the Key Broker Service")
+    add("--as-cert", metavar="FILE", help="root certificates of the AS, PEM")
+    add("--kbs-cert", metavar="FILE", help="root certificates of the KBS, PEM")
+    add("--model", choices=MODELS, help="passport when an AS is given, else background-check")
+    add("--tee", metavar="NAME", help="instead of detecting the TEE")
+    add("--insecure-sample", action="store_true", help="allow the sample TEE, which proves nothing")
+    add("--json", action="store_true", help="print JSON, errors too")
+    return command
+
+
+def _overrides(options: argparse.Namespace) -> JSONObject:
+    """The flags in the shape of the configuration file."""
+    services = {
+        "coco_as": _given(url=options.as_url, cert=options.as_cert),
+        "kbs": _given(url=options.kbs_url, cert=options.kbs_cert),
+    }
+    return _given(
+        model=options.model,
+        tee=options.tee,
+        insecure_sample=options.insecure_sample or None,
+        token_configs=_given(**{name: service or None for name, service in services.items()})
+        or None,
+    )
+
+
+def _given(**values: object) -> JSONObject:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _hex(text: str) -> bytes:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("is not hexadecimal") from error
+    if len(value) > 64:
+        raise argparse.ArgumentTypeError("has more than 64 bytes")
+    return value
+
+
+def _machine() -> Outside:
+    from guest.wiring import Outside
+
+    return Outside()
+
+
+def _say(output: Output, *, as_json: bool) -> None:
+    text = f"{json.dumps(output.members)}\n".encode("ascii")
+    sys.stdout.buffer.write(text if as_json else output.raw)
+    sys.stdout.buffer.flush()
+
+
+def _explain(error: GuestError, *, as_json: bool) -> None:
+    members: JSONObject = {"code": error.code, "detail": str(error)}
+    if isinstance(error, RefusedError):
+        given = {"reason": error.reason, "decision": error.decision_id}
+        members |= {"status": error.status, **{k: v for k, v in given.items() if v}}
+    if isinstance(error, ConfigError):
+        members["faults"] = list(error.faults)
+    if as_json:
+        sys.stderr.write(f"{json.dumps({'error': members})}\n")
+        return
+    sys.stderr.write(f"{PROGRAM}: {error.code}: {error}\n")
+    for name in ("reason", "decision"):
+        if name in members:
+            sys.stderr.write(f"  {name}: {members[name]}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

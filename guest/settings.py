@@ -1,0 +1,296 @@
+"""Settings of the guest: one file, then flags; read once, checked whole, frozen.
+
+Keys are those of upstream's Attestation Agent and Confidential Data Hub where they have one
+(guest.md, sections 2.2 and 7.1). All faults are reported together.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from guest.devices.paths import DevicePaths
+from guest.errors import ConfigError
+from guest.kbs.algorithms import DEFAULT_TEE_KEY_ALGORITHM, TEE_KEY_ALGORITHMS
+from guest.sections import Section
+from guest.wire.errors import WireError
+from guest.wire.init_data import parse_init_data
+from guest.wire.json_types import JSONObject
+from guest.wire.strict_json import parse_json_object
+from guest.wire.strict_toml import parse_toml
+
+PASSPORT = "passport"
+BACKGROUND_CHECK = "background-check"
+MODELS = (PASSPORT, BACKGROUND_CHECK)
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+# What upstream's guests read when they have no configuration: ``<kbc>::<KBS URL>``.
+KBC_PARAMS_VARIABLE = "AA_KBC_PARAMS"
+KBC_NAME = "cc_kbc"
+
+_MAX_FILE_BYTES = 1024 * 1024
+_PEM_MARK = "-----BEGIN "
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """How an Attestation Service or a Key Broker Service is reached.
+
+    Attributes:
+        url: without a trailing slash.
+        root_certificates: PEM bundle of the only roots that are believed; ``None`` believes those
+            of the system, which has to be asked for, or is plain HTTP on loopback.
+        tee_key_algorithm: of the key pairs made for its tokens.
+    """
+
+    url: str
+    root_certificates: str | None = None
+    tee_key_algorithm: str = DEFAULT_TEE_KEY_ALGORITHM
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that the operator of a guest decides.
+
+    Attributes:
+        model: ``passport`` (tokens of the AS) or ``background-check`` (tokens of the KBS).
+        attestation_service: where the Attestation Agent gets AS tokens.
+        key_broker: where the Attestation Agent gets KBS tokens.
+        resources: the KBS from which the Confidential Data Hub fetches; often ``key_broker``.
+        tee: wire name of the TEE, or ``None`` to detect it.
+        insecure_sample: allow the sample TEE, whose evidence anyone can forge.
+        insecure_no_nonce: accept an AS that issues no nonces, so that tokens prove no freshness.
+        init_data: the exact text of the init-data document.
+        timeout_seconds: of one exchange with a server.
+        wait_seconds: how long a busy server is waited for, in all.
+        log_level: of the program's log on standard error.
+        devices: where the hardware is.
+    """
+
+    model: str = BACKGROUND_CHECK
+    attestation_service: ServiceSettings | None = None
+    key_broker: ServiceSettings | None = None
+    resources: ServiceSettings | None = None
+    tee: str | None = None
+    insecure_sample: bool = False
+    insecure_no_nonce: bool = False
+    init_data: str | None = None
+    timeout_seconds: float = 60.0
+    wait_seconds: float = 30.0
+    log_level: str = "warning"
+    devices: DevicePaths = field(default_factory=DevicePaths)
+
+
+def load_settings(
+    file: Path | None, overrides: JSONObject, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of a file, with flags put over them.
+
+    Args:
+        file: TOML, or JSON when its name ends in ``.json``; ``None`` for flags alone.
+        overrides: tables and values in the shape of the file; each wins over the file's.
+        environment: asked for ``AA_KBC_PARAMS`` when nothing else names a KBS; the process's own
+            when ``None``.
+
+    Raises:
+        ConfigError: the file cannot be read, or the settings have faults; all are listed.
+    """
+    document = {} if file is None else _load_document(file)
+    merged = _merge(document, overrides)
+    if "kbc" not in merged and "token_configs" not in merged:
+        parameters = (os.environ if environment is None else environment).get(KBC_PARAMS_VARIABLE)
+        merged = _merge(merged, _kbc_parameters(parameters))
+    return parse_settings(merged)
+
+
+def parse_settings(document: JSONObject) -> Settings:
+    """Settings from a parsed configuration.
+
+    Raises:
+        ConfigError: unknown keys, wrong values, or values that do not fit together.
+    """
+    faults: list[str] = []
+    root = Section(document, faults)
+    attestation_service, key_broker = _token_services(root.section("token_configs"))
+    resources = _kbc(root.section("kbc")) or key_broker
+    default_model = PASSPORT if attestation_service else BACKGROUND_CHECK
+    settings = Settings(
+        model=root.choice("model", MODELS) or default_model,
+        attestation_service=attestation_service,
+        key_broker=key_broker or resources,
+        resources=resources,
+        tee=root.text("tee"),
+        insecure_sample=root.flag("insecure_sample"),
+        insecure_no_nonce=root.flag("insecure_no_nonce"),
+        init_data=_init_data(root),
+        timeout_seconds=root.seconds("timeout_seconds", 60.0, 3600.0),
+        wait_seconds=root.seconds("wait_seconds", 30.0, 3600.0),
+        log_level=_log_level(root.section("log")),
+        devices=_devices(root.section("devices")),
+    )
+    root.close()
+    if faults:
+        raise ConfigError(faults)
+    return settings
+
+
+def _load_document(file: Path) -> JSONObject:
+    try:
+        if file.stat().st_size > _MAX_FILE_BYTES:
+            raise ConfigError([f"{file}: is larger than a configuration"])
+        text = file.read_text(encoding="utf-8")
+        return parse_json_object(text) if file.suffix == ".json" else parse_toml(text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError([f"{file}: {reason}"]) from error
+
+
+def _merge(document: JSONObject, overrides: JSONObject) -> JSONObject:
+    merged = dict(document)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        both_tables = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = _merge(below, value) if both_tables else value  # type: ignore[arg-type]  # just checked
+    return merged
+
+
+def _kbc_parameters(text: str | None) -> JSONObject:
+    if not text:
+        return {}
+    name, _, url = text.partition("::")
+    if name != KBC_NAME:
+        return {}
+    return {"token_configs": {"kbs": {"url": url}}}
+
+
+def _token_services(
+    section: Section | None,
+) -> tuple[ServiceSettings | None, ServiceSettings | None]:
+    if section is None:
+        return None, None
+    services = [_service(section.section(key), "cert") for key in ("coco_as", "kbs")]
+    section.close()
+    return services[0], services[1]
+
+
+def _kbc(section: Section | None) -> ServiceSettings | None:
+    if section is None:
+        return None
+    if section.text("name") not in {None, KBC_NAME}:
+        section.fault("name", f"must be {KBC_NAME}, the only client there is")
+    return _service(section, "kbs_cert")
+
+
+def _service(section: Section | None, certificate_key: str) -> ServiceSettings | None:
+    if section is None:
+        return None
+    url = section.text("url")
+    roots = _root_certificates(section, certificate_key)
+    system_roots = section.flag("system_roots")
+    algorithm = section.choice("tee_key_algorithm", TEE_KEY_ALGORITHMS)
+    section.close()
+    if url is None:
+        section.fault("url", "must be there")
+        return None
+    _check_url(section, url)
+    if url.startswith("https:") and (roots is None) != system_roots:
+        section.fault(
+            certificate_key,
+            "needs the root certificates of this server, or system_roots = true, and not both",
+        )
+    return ServiceSettings(url.rstrip("/"), roots, algorithm or DEFAULT_TEE_KEY_ALGORITHM)
+
+
+def _check_url(section: Section, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        port_is_valid = parts.port != 0
+    except ValueError:
+        section.fault("url", "is no URL")
+        return
+    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+        section.fault("url", "must read http(s)://host[:port][/path] and nothing more")
+    elif not port_is_valid or not url.isascii() or any(character <= " " for character in url):
+        section.fault("url", "is no URL")
+    elif parts.scheme == "http" and not _is_loopback(parts):
+        section.fault("url", "plain http is for loopback addresses only")
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    # RFC 6761, section 6.3: the name localhost is loopback.
+    host = parts.hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _root_certificates(section: Section, key: str) -> str | None:
+    """PEM text, given inline or as the path of a file."""
+    value = section.text(key)
+    if value is None:
+        return None
+    pem = value if _PEM_MARK in value else _read_text(section, key, value)
+    if pem is None:
+        return None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        section.fault(key, "holds no certificates in PEM")
+        return None
+    return pem
+
+
+def _init_data(root: Section) -> str | None:
+    path = root.text("init_data_file")
+    text = None if path is None else _read_text(root, "init_data_file", path)
+    if text is None:
+        return None
+    try:
+        return parse_init_data(text).text
+    except WireError as error:
+        root.fault("init_data_file", str(error))
+        return None
+
+
+def _read_text(section: Section, key: str, path: str) -> str | None:
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(_MAX_FILE_BYTES + 1)
+        if len(raw) > _MAX_FILE_BYTES:
+            section.fault(key, f"{path} has more than {_MAX_FILE_BYTES} bytes")
+            return None
+        # Bytes, not text mode: init data is hashed as it is, line ends included.
+        return raw.decode("utf-8")
+    except OSError as error:
+        section.fault(key, f"{path}: {error.strerror}")
+    except ValueError:
+        section.fault(key, f"{path} is not UTF-8 text")
+    return None
+
+
+def _log_level(section: Section | None) -> str:
+    if section is None:
+        return "warning"
+    level = section.choice("level", LOG_LEVELS)
+    section.close()
+    return level or "warning"
+
+
+def _devices(section: Section | None) -> DevicePaths:
+    if section is None:
+        return DevicePaths()
+    known = DevicePaths()
+    paths = {
+        name: Path(section.text(name) or getattr(known, name)) for name in DevicePaths.__slots__
+    }
+    section.close()
+    return DevicePaths(**paths)

@@ -1,0 +1,88 @@
+"""The guest's composition root: from settings to an agent and a hub."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from guest.aa.agent import AS_TOKEN, KBS_TOKEN, AttestationAgent, TokenSource
+from guest.aa.as_client import ASClient
+from guest.aa.sources import ASTokenSource, Attestable, KBSTokenSource
+from guest.attester import Devices
+from guest.cdh.hub import Hub
+from guest.clock import Clock, SystemClock
+from guest.detection import find_attester
+from guest.devices.configfs_tsm import Filesystem, KernelFilesystem
+from guest.errors import ConfigError
+from guest.kbs.client import KBSClient
+from guest.kbs.transport import Transport
+from guest.settings import PASSPORT, ServiceSettings, Settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the guest meets outside itself; tests bring their own."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    files: Filesystem = field(default_factory=KernelFilesystem)
+
+
+def attestable(settings: Settings, outside: Outside) -> Attestable:
+    """What this guest attests with.
+
+    Raises:
+        ConfigError: settings name no attester that exists, or an insecure one unasked.
+        NoTEEError: no TEE was detected.
+    """
+    devices = Devices(settings.devices, outside.files)
+    attester = find_attester(settings.tee, devices, insecure_sample=settings.insecure_sample)
+    if attester.insecure:
+        _log.warning("INSECURE: the TEE %s proves nothing, anyone can forge it", attester.tee)
+    return Attestable(attester, devices, settings.init_data)
+
+
+def build_agent(settings: Settings, outside: Outside) -> AttestationAgent:
+    """The Attestation Agent, with a source for each server that settings name.
+
+    Raises:
+        ConfigError, NoTEEError: as ``attestable``.
+    """
+    subject = attestable(settings, outside)
+    sources: dict[str, TokenSource] = {}
+    service = settings.attestation_service
+    if service is not None:
+        as_client = ASClient(_transport(service, settings, outside))
+        no_nonce = settings.insecure_no_nonce
+        sources[AS_TOKEN] = ASTokenSource(as_client, subject, service.tee_key_algorithm, no_nonce)
+    service = settings.key_broker
+    if service is not None:
+        kbs_client = KBSClient(_transport(service, settings, outside))
+        sources[KBS_TOKEN] = KBSTokenSource(kbs_client, subject, service.tee_key_algorithm)
+    return AttestationAgent(sources, outside.clock)
+
+
+def build_hub(settings: Settings, agent: AttestationAgent, outside: Outside) -> Hub:
+    """The Confidential Data Hub.
+
+    Raises:
+        ConfigError: the model of the settings needs a server that they do not name.
+    """
+    passport = settings.model == PASSPORT
+    service = settings.resources
+    if service is None:
+        raise ConfigError(["token_configs.kbs.url: needed to fetch resources"])
+    if passport and settings.attestation_service is None:
+        raise ConfigError(["token_configs.coco_as.url: the passport model needs it"])
+    client = KBSClient(_transport(service, settings, outside))
+    return Hub(agent, client, AS_TOKEN if passport else KBS_TOKEN)
+
+
+def _transport(service: ServiceSettings, settings: Settings, outside: Outside) -> Transport:
+    return Transport(
+        service,
+        outside.clock,
+        timeout=settings.timeout_seconds,
+        wait=settings.wait_seconds,
+    )
