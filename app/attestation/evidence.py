@@ -106,3 +106,29 @@ class Challenger(Protocol):
     def challenge(self, parameters: JSONValue, context: Context) -> str:
         """The challenge document, in the place of a nonce."""
         ...
+
+
+@runtime_checkable
+class RootedVerifier(Protocol):
+    """A verifier with pinned vendor roots, which a site may add to (``insecure_extra_roots``)."""
+
+    def with_extra_roots(self, unverified_roots: bytes) -> Verifier:
+        """A verifier that accepts the certificates in a PEM file as roots too.
+
+        Raises:
+            ConfigError: the file does not hold roots of this TEE.
+        """
+        ...
+
+
+@runtime_checkable
+class OptionedVerifier(Protocol):
+    """A verifier with options, which can be judged before anything is served."""
+
+    def check_options(self, options: Mapping[str, JSONValue]) -> None:
+        """Refuse what ``verify`` would not understand.
+
+        Raises:
+            ConfigError: it lists every fault.
+        """
+        ...
