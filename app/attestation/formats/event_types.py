@@ -1,0 +1,47 @@
+"""Event types of the TCG event log, by number.
+
+Source: TCG, "PC Client Platform Firmware Profile Specification", section 10.4.1.
+"""
+
+from __future__ import annotations
+
+_EFI = 0x80000000
+
+EVENT_TYPES: dict[int, str] = {
+    0: "EV_PREBOOT_CERT",
+    1: "EV_POST_CODE",
+    2: "EV_UNUSED",
+    3: "EV_NO_ACTION",
+    4: "EV_SEPARATOR",
+    5: "EV_ACTION",
+    6: "EV_EVENT_TAG",
+    7: "EV_S_CRTM_CONTENTS",
+    8: "EV_S_CRTM_VERSION",
+    9: "EV_CPU_MICROCODE",
+    10: "EV_PLATFORM_CONFIG_FLAGS",
+    11: "EV_TABLE_OF_DEVICES",
+    12: "EV_COMPACT_HASH",
+    13: "EV_IPL",
+    14: "EV_IPL_PARTITION_DATA",
+    15: "EV_NONHOST_CODE",
+    16: "EV_NONHOST_CONFIG",
+    17: "EV_NONHOST_INFO",
+    18: "EV_OMIT_BOOT_DEVICE_EVENTS",
+    _EFI + 0x00: "EV_EFI_EVENT_BASE",
+    _EFI + 0x01: "EV_EFI_VARIABLE_DRIVER_CONFIG",
+    _EFI + 0x02: "EV_EFI_VARIABLE_BOOT",
+    _EFI + 0x03: "EV_EFI_BOOT_SERVICES_APPLICATION",
+    _EFI + 0x04: "EV_EFI_BOOT_SERVICES_DRIVER",
+    _EFI + 0x05: "EV_EFI_RUNTIME_SERVICES_DRIVER",
+    _EFI + 0x06: "EV_EFI_GPT_EVENT",
+    _EFI + 0x07: "EV_EFI_ACTION",
+    _EFI + 0x08: "EV_EFI_PLATFORM_FIRMWARE_BLOB",
+    _EFI + 0x09: "EV_EFI_HANDOFF_TABLES",
+    _EFI + 0x0A: "EV_EFI_PLATFORM_FIRMWARE_BLOB2",
+    _EFI + 0x0B: "EV_EFI_HANDOFF_TABLES2",
+    _EFI + 0x0C: "EV_EFI_VARIABLE_BOOT2",
+    _EFI + 0x10: "EV_EFI_HCRTM_EVENT",
+    _EFI + 0xE0: "EV_EFI_VARIABLE_AUTHORITY",
+    _EFI + 0xE1: "EV_EFI_SPDM_FIRMWARE_BLOB",
+    _EFI + 0xE2: "EV_EFI_SPDM_FIRMWARE_CONFIG",
+}
