@@ -28,6 +28,8 @@ class Form(Enum):
     PEM = b"-----BEGIN "
     DER = b"\x30"
     JSON = b"{"
+    # Intel's PCCS serves the root's list as hex of DER.
+    DER_OR_HEX = (b"\x30", b"30")
 
     def fits(self, body: bytes) -> bool:
         """Whether the bytes begin as a document of this form does."""
