@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
+
+from app.trust.errors import ExpiredNonceError, UnknownNonceError
+from app.trust.json_types import JSONObject, JSONValue
+from app.trust.revisions import Revisions
+from app.trust.tickets import (
+    ExpiredTicketError,
+    TicketKeySource,
+    UnknownTicketError,
+    issue_ticket,
+    open_ticket,
+    ticket_expiry,
+)
+from guest.wire.encoding import b64_decode, b64_encode
+from guest.wire.errors import WireError
+
+_PURPOSE = b"attestation nonce"
+# RFC 9334, section 10.3, asks for nonces that cannot be guessed; 256 bits, as upstream's.
+_RANDOM_BYTES = 32
 
 
 class ConsumedNonceStore(Protocol):
@@ -24,3 +45,71 @@ class ConsumedNonceStore(Protocol):
     def forget_expired(self, now: datetime) -> int:
         """Drop rows of nonces that are expired anyway; how many."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedChallenge:
+    """What a guest gets before it attests.
+
+    Attributes:
+        nonce: text to be bound into the evidence; of a TEE with a challenge of its own, that.
+        extra_params: ``""``, or an object that selects a hash algorithm.
+        expires_at: until when the nonce is good; ``None`` for a TEE's own challenge.
+    """
+
+    nonce: str = field(repr=False)
+    extra_params: JSONValue
+    expires_at: datetime | None
+
+    def as_json(self) -> JSONObject:
+        """The response of ``POST /challenge``."""
+        expires_at = None if self.expires_at is None else self.expires_at.isoformat()
+        return {"nonce": self.nonce, "extra-params": self.extra_params, "expires_at": expires_at}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenNonce:
+    """A nonce that was issued here and is still good.
+
+    Attributes:
+        text: as it goes into the token.
+        digest: SHA-256 of the text, hex; what is written down when it has vouched.
+        expires_at: until when it is good.
+    """
+
+    text: str = field(repr=False)
+    digest: str
+    expires_at: datetime
+
+
+class Challenges:
+    """Issues nonces and knows its own."""
+
+    def __init__(self, keys: TicketKeySource, lifetime: timedelta) -> None:
+        """Take the keys of purpose ``CHALLENGE`` and how long a nonce is good."""
+        self._keys = keys
+        self._lifetime = lifetime
+
+    def issue(self, now: datetime) -> IssuedChallenge:
+        """A fresh nonce: base64 of a ticket with 32 random bytes. Nothing is written."""
+        expires_at = (now + self._lifetime).replace(microsecond=0)
+        random = secrets.token_bytes(_RANDOM_BYTES)
+        ticket = issue_ticket(self._keys.for_issuing(now), _PURPOSE, random, expires_at)
+        return IssuedChallenge(b64_encode(ticket), "", expires_at)
+
+    def open(self, nonce: str, now: datetime, revisions: Revisions) -> OpenNonce:
+        """A nonce that came back.
+
+        Raises:
+            UnknownNonceError: it was not issued here.
+            ExpiredNonceError: it was, and its time is over.
+        """
+        try:
+            ticket = b64_decode(nonce)
+            open_ticket(self._keys.at(revisions), _PURPOSE, ticket, now)
+        except (WireError, UnknownTicketError) as error:
+            raise UnknownNonceError("the nonce was not issued here") from error
+        except ExpiredTicketError as error:
+            raise ExpiredNonceError("the nonce's time is over") from error
+        digest = hashlib.sha256(nonce.encode("ascii")).hexdigest()
+        return OpenNonce(nonce, digest, ticket_expiry(ticket))

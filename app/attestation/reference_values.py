@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from app.trust.json_types import JSONValue
+from app.attestation.extractors import Extractor
+from app.trust.audit import Actor, AuditEntry, AuditLog
+from app.trust.clock import Clock
+from app.trust.errors import MalformedReferenceValueError, ReferenceValueNotFoundError
+from app.trust.json_types import JSONObject, JSONValue
+from app.trust.revisions import RevisionStore
+from app.trust.transactions import Transactions
+from guest.wire.canonical import canonical_json
+from guest.wire.errors import WireError
+
+MESSAGE_VERSION = "0.1.0"
+MAX_NAME_LENGTH = 512
+# A vendor's whole catalogue of firmware fits; a message beyond is a mistake.
+MAX_VALUES = 10_000
+# As upstream's: twelve months (wire.md, section 11.2).
+DEFAULT_LIFETIME = timedelta(days=365)
+_CACHED_VALUES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +68,188 @@ class ReferenceValueStore(Protocol):
     def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
         """Values by name, from the first name after ``after``."""
         ...
+
+
+class ReferenceValues:
+    """Registers, shows and finds reference values (the RVPS; wire.md, section 11)."""
+
+    def __init__(  # noqa: PLR0913  (collaborators, by name)
+        self,
+        *,
+        store: ReferenceValueStore,
+        extractors: Mapping[str, Extractor],
+        revisions: RevisionStore,
+        transactions: Transactions,
+        audit: AuditLog,
+        clock: Clock,
+        lifetime: timedelta = DEFAULT_LIFETIME,
+    ) -> None:
+        """Take the collaborators.
+
+        Args:
+            store: where values live.
+            extractors: the enabled readers of messages, by type.
+            revisions: says when values changed.
+            transactions: opens the transactions of changes.
+            audit: where changes are written down.
+            clock: tells the time.
+            lifetime: of a value whose message gives none.
+        """
+        self._store = store
+        self._extractors = extractors
+        self._revisions = revisions
+        self._transactions = transactions
+        self._audit = audit
+        self._clock = clock
+        self._lifetime = lifetime
+        self._cache = _Cache(-1, {})
+
+    def register(self, message: JSONObject, actor: Actor) -> list[ReferenceValue]:
+        """Read a message and store its values, all or none.
+
+        Args:
+            message: ``{"version": "0.1.0", "type": …, "payload": …}``; the version may be missing.
+            actor: who registers.
+
+        Raises:
+            MalformedReferenceValueError: another version, an unknown type, a payload that the type
+                does not read, a name or value of the wrong form, no value at all.
+        """
+        source, payload = _parse(message)
+        extractor = self._extractors.get(source)
+        if extractor is None:
+            enabled = ", ".join(sorted(self._extractors)) or "none"
+            raise MalformedReferenceValueError(f"this type of message is not among: {enabled}")
+        extracted = extractor.extract(payload)
+        _check_values(extracted)
+        now = self._clock.now()
+        values = [
+            ReferenceValue(name, value, now + self._lifetime, now, source)
+            for name, value in extracted.items()
+        ]
+        with self._transactions():
+            self._store.put(values, actor.name)
+            self._audit.append(_registered(values, actor))
+        return values
+
+    def get(self, name: str) -> ReferenceValue:
+        """The value of a name.
+
+        Raises:
+            ReferenceValueNotFoundError: there is none, or it has expired.
+        """
+        value = self._store.find(name) if _is_name(name) else None
+        if value is None or value.expires_at <= self._clock.now():
+            raise ReferenceValueNotFoundError("there is no reference value of this name")
+        return value
+
+    def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
+        """Values by name, expired ones too, from the first name after ``after``."""
+        return self._store.page(after=after, limit=limit)
+
+    def withdraw(self, name: str, actor: Actor) -> None:
+        """Take a value away from policies.
+
+        Raises:
+            ReferenceValueNotFoundError: there is none.
+        """
+        now = self._clock.now()
+        with self._transactions():
+            if not _is_name(name) or not self._store.withdraw(name, now, actor.name):
+                raise ReferenceValueNotFoundError("there is no reference value of this name")
+            self._audit.append(AuditEntry(now, actor, "reference-value:withdraw", name))
+
+    def lookup(self, revision: int, now: datetime) -> RecordingLookup:
+        """What policies ask, as of a revision of ``reference_values`` and a moment."""
+        cache = self._cache
+        if cache.revision < revision:
+            cache = self._cache = _Cache(revision, {})
+        return RecordingLookup(lambda name: self._value(name, cache, now))
+
+    def _value(self, name: str, cache: _Cache, now: datetime) -> JSONValue:
+        if not _is_name(name):
+            return None
+        held = cache.values.get(name)
+        if held is None:
+            held = _Held(self._store.find(name))
+            # Evidence may choose the names that a policy asks for, so the cache is bounded.
+            if len(cache.values) >= _CACHED_VALUES:
+                cache.values.clear()
+            cache.values[name] = held
+        found = held.value
+        return None if found is None or found.expires_at <= now else found.value
+
+
+class RecordingLookup:
+    """Answers a policy, and remembers every answer for the decision record."""
+
+    def __init__(self, find: Callable[[str], JSONValue]) -> None:
+        """Take what finds the value of a name; ``None`` when there is none."""
+        self._find = find
+        self.read: JSONObject = {}
+
+    def __call__(self, name: str) -> JSONValue:
+        """The value of a name, the same throughout one appraisal."""
+        if name not in self.read:
+            self.read[name] = self._find(name)
+        return self.read[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the store said of a name; ``None`` when it has no value."""
+
+    value: ReferenceValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cache:
+    """What the store said of each name as of one revision."""
+
+    revision: int
+    values: dict[str, _Held]
+
+
+def _parse(message: JSONObject) -> tuple[str, str]:
+    """Type and payload of a message."""
+    if message.get("version", MESSAGE_VERSION) != MESSAGE_VERSION:
+        raise MalformedReferenceValueError(f"the version of a message is {MESSAGE_VERSION}")
+    source, payload = message.get("type"), message.get("payload")
+    if not isinstance(source, str) or not isinstance(payload, str):
+        raise MalformedReferenceValueError("a message has the texts 'type' and 'payload'")
+    return source, payload
+
+
+def _check_values(extracted: Mapping[str, JSONValue]) -> None:
+    if not 1 <= len(extracted) <= MAX_VALUES:
+        raise MalformedReferenceValueError(f"a message holds 1 to {MAX_VALUES} values")
+    for name, value in extracted.items():
+        if not _is_name(name):
+            raise MalformedReferenceValueError(
+                f"a name has 1 to {MAX_NAME_LENGTH} characters and no control characters"
+            )
+        try:
+            canonical_json(value)
+        except WireError as error:
+            raise MalformedReferenceValueError(
+                "a value has no canonical JSON form: no number may be beyond 2^53"
+            ) from error
+
+
+def _is_name(name: str) -> bool:
+    if not 1 <= len(name) <= MAX_NAME_LENGTH:
+        return False
+    # Categories Cc, Cs: control characters, and surrogates that no encoding has.
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in name)
+
+
+def _registered(values: list[ReferenceValue], actor: Actor) -> AuditEntry:
+    others = f" and {len(values) - 1} more" if len(values) > 1 else ""
+    content = canonical_json({value.name: value.value for value in values})
+    return AuditEntry(
+        at=values[0].registered_at,
+        actor=actor,
+        action="reference-value:register",
+        subject=values[0].name + others,
+        after=hashlib.sha256(content).hexdigest(),
+    )

@@ -1,0 +1,188 @@
+"""Attestation policies: versions, what is refused when one is set, and the defaults."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import structlog
+
+from app.attestation.appraisal import (
+    EXTENSIONS_RULE,
+    TRUST_RULE,
+    extensions,
+    trust_claim_fault,
+    trust_vector,
+)
+from app.trust.audit import Actor, AuditEntry, AuditLog
+from app.trust.clock import Clock
+from app.trust.errors import (
+    MalformedPolicyError,
+    MalformedRequestError,
+    PolicyFailedError,
+    PolicyNotFoundError,
+)
+from app.trust.policies import PolicyKind, PolicyStore, PolicyVersion
+from app.trust.policy_engine import UNDEFINED, PolicyEngine, PolicyText
+from app.trust.revisions import RevisionCache, RevisionStore
+from app.trust.transactions import Transactions
+
+_log = structlog.get_logger(__name__)
+
+DEFAULT_POLICY_IDS = ("default_cpu", "default_gpu", "default_switch", "default_ppcie")
+
+# wire.md, section 6.3: what every storage of Trustee can name.
+_POLICY_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_INSTALLER = Actor("vouchgate", "system")
+
+
+class AttestationPolicies:
+    """Sets, shows and finds attestation policies."""
+
+    def __init__(
+        self,
+        *,
+        store: PolicyStore,
+        engine: PolicyEngine,
+        revisions: RevisionStore,
+        transactions: Transactions,
+        audit: AuditLog,
+        clock: Clock,
+    ) -> None:
+        """Take the collaborators."""
+        self._store = store
+        self._engine = engine
+        self._revisions = revisions
+        self._transactions = transactions
+        self._audit = audit
+        self._clock = clock
+        self._active = RevisionCache(self._load_active)
+
+    def ids(self) -> list[str]:
+        """The ids of all policies, sorted."""
+        return sorted(self._active.get(self._revisions.current().policies))
+
+    def get(self, policy_id: str) -> PolicyVersion:
+        """The active version of a policy.
+
+        Raises:
+            PolicyNotFoundError: there is none.
+        """
+        return self._find(policy_id, self._revisions.current().policies)
+
+    def versions(self, policy_id: str) -> list[PolicyVersion]:
+        """Every version of a policy, newest first.
+
+        Raises:
+            PolicyNotFoundError: there is none.
+        """
+        versions = self._store.versions(PolicyKind.ATTESTATION, policy_id)
+        if not versions:
+            raise _not_found(policy_id)
+        return versions
+
+    def active_text(self, policy_id: str, revision: int) -> PolicyText:
+        """The text that decides, as of a revision of ``policies``.
+
+        Raises:
+            PolicyNotFoundError: there is none.
+        """
+        return self._find(policy_id, revision).as_text()
+
+    def set(self, policy_id: str, text: str, actor: Actor) -> PolicyVersion:
+        """Check a policy and make it the active version.
+
+        Raises:
+            MalformedRequestError: the id is not one.
+            MalformedPolicyError: the policy cannot serve; with line and column where known.
+        """
+        if not _POLICY_ID.fullmatch(policy_id):
+            raise MalformedRequestError(
+                "a policy id is 1 to 128 letters, digits, '_', '.' and '-', and begins with none "
+                "of the last two"
+            )
+        policy = PolicyText.of(f"{policy_id}.rego", text)
+        check_attestation_policy(policy, self._engine)
+        with self._transactions():
+            return self._append(policy_id, policy, actor)
+
+    def prepare(self) -> None:
+        """Install the default policies that are missing. Safe to repeat."""
+        missing = [each for each in DEFAULT_POLICY_IDS if each not in self._load_active()]
+        if not missing:
+            return
+        with self._transactions():
+            for policy_id in missing:
+                text = default_policy(policy_id)
+                self._append(policy_id, PolicyText.of(f"{policy_id}.rego", text), _INSTALLER)
+        _log.info("default attestation policies installed", policies=missing)
+
+    def _append(self, policy_id: str, policy: PolicyText, actor: Actor) -> PolicyVersion:
+        now = self._clock.now()
+        before = self._store.versions(PolicyKind.ATTESTATION, policy_id)
+        version = self._store.append(PolicyKind.ATTESTATION, policy, policy_id, now, actor.name)
+        entry = AuditEntry(
+            at=now,
+            actor=actor,
+            action="policy:attestation:set",
+            subject=policy_id,
+            before=before[0].digest if before else None,
+            after=policy.digest,
+        )
+        self._audit.append(entry)
+        return version
+
+    def _find(self, policy_id: str, revision: int) -> PolicyVersion:
+        version = self._active.get(revision).get(policy_id)
+        if version is None:
+            raise _not_found(policy_id)
+        return version
+
+    def _load_active(self) -> dict[str, PolicyVersion]:
+        return self._store.active(PolicyKind.ATTESTATION)
+
+
+def check_attestation_policy(policy: PolicyText, engine: PolicyEngine) -> None:
+    """Refuse a policy that cannot serve, or that could ever yield a wrong trust vector.
+
+    Raises:
+        MalformedPolicyError: it does not compile, lacks ``trust_claims``, names an unknown trust
+            claim, or may yield a value that is no whole number of -128 to 127.
+    """
+    engine.check(policy, rules=(TRUST_RULE,), reference_values=True)
+    for member in engine.literal_members(policy, TRUST_RULE):
+        # What only an evaluation tells is taken for a good one here, and judged when it is made.
+        name = "hardware" if member.name is UNDEFINED else member.name
+        value = 0 if member.value is UNDEFINED else member.value
+        fault = trust_claim_fault(name, value)
+        if fault is not None:
+            raise MalformedPolicyError(
+                f"{policy.name}: {fault}", line=member.line, column=member.column
+            )
+    _try_out(policy, engine)
+
+
+def _try_out(policy: PolicyText, engine: PolicyEngine) -> None:
+    """Judge what the policy yields for an empty input, if it yields anything then."""
+    try:
+        results = engine.evaluate(
+            policy, (TRUST_RULE, EXTENSIONS_RULE), {}, lookup=lambda _name: None
+        )
+    except PolicyFailedError:
+        return
+    try:
+        if results[TRUST_RULE] is not UNDEFINED:
+            trust_vector(results[TRUST_RULE])
+        extensions(results[EXTENSIONS_RULE])
+    except PolicyFailedError as error:
+        raise MalformedPolicyError(f"{policy.name}: {error.message}") from error
+
+
+def default_policy(policy_id: str) -> str:
+    """The text of a default policy, as it comes with this version of Vouchgate."""
+    folder = resources.files("app.attestation") / "default_policies"
+    return (folder / f"{policy_id}.rego").read_text(encoding="utf-8")
+
+
+def _not_found(policy_id: str) -> PolicyNotFoundError:
+    return PolicyNotFoundError(f"there is no attestation policy {policy_id[:128]!r}")
