@@ -54,8 +54,10 @@ class PostgreSQLServer:
 
     def create(self, database: str, *, template: str = "template1") -> str:
         """Make a database as a copy of another one; its URL."""
+        # Copying files is five times as fast as the log of PostgreSQL 15's default.
+        statement = f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY FILE_COPY'
         with self.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+            connection.execute(statement)
         return self.url(database)
 
     def drop(self, database: str) -> None:

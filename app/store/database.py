@@ -10,6 +10,7 @@ from __future__ import annotations
 import select
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 PATIENCE = timedelta(seconds=5)
 POOL_SIZE = 8
 _CONNECT_TIMEOUT_SECONDS = 5
+_WAL_ATTEMPTS, _WAL_PAUSE_SECONDS = 50, 0.02
 _STATEMENT_TIMEOUT_MS = 30_000
 _IDLE_TRANSACTION_TIMEOUT_MS = 60_000
 
@@ -257,8 +259,26 @@ def _postgresql_arguments(url: URL, seconds: float) -> dict[str, str | int | flo
 def _set_pragmas(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     # https://www.sqlite.org/pragma.html; FULL syncs the log at every commit, so that what was
     # acknowledged survives a loss of power and not only the end of the process.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    _use_write_ahead_log(connection)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch the file to its write-ahead log, which it keeps.
+
+    SQLite gives up at once, whatever its busy timeout, when another process switches a new file at
+    the same moment.
+    """
+    for left in reversed(range(_WAL_ATTEMPTS)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+                raise
+            time.sleep(_WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _refuse_lost_connection(

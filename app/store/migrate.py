@@ -59,15 +59,20 @@ def downgrade(database: Database, revision: str) -> None:
         alembic.command.downgrade(_config(connection), revision)
 
 
+def head() -> str:
+    """The revision that this program was written for."""
+    (newest,) = ScriptDirectory(str(FOLDER)).get_heads()
+    return newest
+
+
 def current_is_head(database: Database) -> bool:
     """Whether the schema is the one that this program was written for.
 
     Raises:
         StoreUnavailableError: the database is out of reach.
     """
-    heads = set(ScriptDirectory(str(FOLDER)).get_heads())
     with database.read() as connection:
-        return set(MigrationContext.configure(connection).get_current_heads()) == heads
+        return MigrationContext.configure(connection).get_current_heads() == (head(),)
 
 
 def _config(connection: Connection) -> Config:

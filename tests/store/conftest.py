@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,8 +14,9 @@ from store.every_port import Stores, memory_stores, sql_stores
 
 from app.store import migrate
 from app.store.database import Database
+from app.store.tables import metadata
 
-_TEMPLATE = "vouchgate_template"
+_NAME = "vouchgate"
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +35,12 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(server: PostgreSQLServer) -> str:
-    """The name of a migrated PostgreSQL database that nothing is connected to."""
-    with closing(Database.from_url(server.create(_TEMPLATE))) as database:
+def migrated_postgresql_url(server: PostgreSQLServer) -> str:
+    """The URL of a migrated PostgreSQL database."""
+    url = server.create(_NAME)
+    with closing(Database.from_url(url)) as database:
         migrate.upgrade(database)
-    return _TEMPLATE
+    return url
 
 
 @pytest.fixture
@@ -50,11 +51,15 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(server: PostgreSQLServer, postgresql_template: str) -> Iterator[str]:
-    """The URL of a migrated PostgreSQL database of this test's own."""
-    name = f"test_{uuid.uuid4().hex}"
-    yield server.create(name, template=postgresql_template)
-    server.drop(name)
+def postgresql_url(server: PostgreSQLServer, migrated_postgresql_url: str) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database that is as new for each test."""
+    yield migrated_postgresql_url
+    # Emptying twelve tables takes a tenth of the time that a new database takes.
+    tables = ", ".join(table for table in metadata.tables if table != "revisions")
+    with server.connect(_NAME) as connection:
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+        connection.execute("UPDATE revisions SET value = 0")
+        connection.execute("UPDATE alembic_version SET version_num = %s", [migrate.head()])
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -21,6 +21,7 @@ from app.store import migrate
 from app.store.database import Database, checked_url, init_app
 from app.store.tables import revisions
 from app.trust.errors import ConfigError
+from app.trust.policies import PolicyKind
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,32 @@ def test_each_hot_read_is_one_statement(
         stores.nonces.consume("a", now)
     assert statements[4].startswith("BEGIN")
     assert len(statements) == 6
+
+
+def test_hot_reads_search_an_index(sqlite_url: str) -> None:
+    """None of them grows with the number of sessions, secrets or reference values."""
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def note(_: object, __: object, statement: str, values: tuple[str, ...], *___: object) -> None:
+        asked.append((statement, values))
+
+    with closing(Database.from_url(sqlite_url)) as database:
+        event.listen(database.engine, "before_cursor_execute", note)
+        stores = sql_stores(database)
+        stores.sessions.find("a" * 64)
+        stores.secrets.find(ResourceID("a", "b", "c"))
+        stores.secrets.page(after=ResourceID("a", "b", "c"), limit=10)
+        stores.reference_values.find("name")
+        stores.reference_values.page(after="name", limit=10)
+        stores.policies.active(PolicyKind.RESOURCE)
+        stores.policies.by_digest("0" * 64)
+        plans = []
+        with database.read() as connection:
+            for statement, values in tuple(asked):
+                explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+                plans += [row.detail for row in explained]
+    assert len(plans) >= 7
+    assert not [plan for plan in plans if not plan.startswith("SEARCH")]
 
 
 def test_reads_hold_no_transaction_on_the_server(
