@@ -60,14 +60,12 @@ def main() -> None:
 def serve(config_path: Path | None) -> None:
     """Serve the roles that the settings name."""
     from app.serving import serve as serve_until_interrupted
-    from app.wiring import migrate
+    from app.wiring import prepare
 
     settings = load_settings(config_path)
     for name in insecure_settings(settings):
         click.echo(f"INSECURE SETTING IS ON: {name}", err=True)
-    migrate(settings)
-    with _services(config_path) as services:
-        services.prepare()
+    prepare(settings)
     serve_until_interrupted(settings)
 
 

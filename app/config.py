@@ -441,7 +441,7 @@ def _contradictions_of_parts(table: dict[str, Any]) -> Iterator[str]:
     """The faults of those parts that parse, so that one bad part does not hide another's."""
     for name, (part, check) in _PARTS.items():
         try:
-            settings = TypeAdapter(part).validate_python(table.get(name, {}))
+            settings: object = TypeAdapter(part).validate_python(table.get(name, {}))
         except ValidationError:
             continue
         yield from check(settings)

@@ -30,7 +30,7 @@ from app.factory import build
 from app.serving import serve
 from app.trust.audit import Actor
 from app.trust.clock import SystemClock
-from app.wiring import migrate
+from app.wiring import prepare
 from guest.wire.encoding import b64_encode
 
 DEMO_SECRET = ResourceID("default", "demo", "secret")
@@ -92,9 +92,8 @@ def run(state: Path, port: int) -> None:
     config = state / "demo.toml"
     config.write_text(_SETTINGS.format(state=state, port=port), encoding="utf-8")
     settings = load_settings(config)
-    migrate(settings)
+    prepare(settings)
     with _services(settings) as services:
-        services.prepare()
         password = _fill(services)
     _announce(settings, state, config, password)
     serve(settings)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from gunicorn.app.base import BaseApplication
 
 from app.config import Settings
+from app.trust.errors import UnavailableError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -22,6 +26,9 @@ _HEADER_FIELD_BYTES = 128 * 1024
 _HEADER_FIELDS = 96
 _KEEP_ALIVE_SECONDS = 75
 _WORKER_TIMEOUT_SECONDS = 120
+_HOUSEKEEPING_SECONDS = 600
+
+_log = structlog.get_logger(__name__)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -57,7 +64,22 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         """The application of one worker."""
         from app.factory import build
 
-        return build(self._settings)
+        app = build(self._settings)
+        threading.Thread(target=_keep_house, args=(app,), daemon=True).start()
+        return app
+
+
+def _keep_house(app: Flask) -> None:
+    """Forget what has expired, every now and then, for as long as the worker lives."""
+    from app.blueprints.deps import EXTENSION
+
+    while True:
+        time.sleep(_HOUSEKEEPING_SECONDS)
+        with app.app_context():
+            try:
+                app.extensions[EXTENSION].housekeeping()
+            except UnavailableError as error:
+                _log.warning("housekeeping has to wait", code=error.code)
 
 
 def serve(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from app.broker.policies import ResourcePolicies
 from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
 from app.console.operators import OperatorService
-from app.trust.audit import AuditLog
+from app.trust.audit import Actor, AuditLog
 from app.trust.decisions import DecisionRecord, DecisionStore
 from app.trust.replays import Replayed
 from app.trust.token_keys import TokenKeys
@@ -56,5 +56,8 @@ class Services:
     audit: AuditLog
     admins: AdminTokens
     operators: OperatorService
+    housekeeping: Callable[[], None]
+    rewrap: Callable[[Actor], int]
     check_health: Callable[[], None]
+    close: Callable[[], None]
     posture: Posture

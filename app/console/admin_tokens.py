@@ -8,11 +8,12 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, KeySetSerialization
+from joserfc.jwk import KeySet
 
 from app.console.access_rules import AccessRule, allowed
 from app.trust.clock import Clock
 from app.trust.errors import UnauthenticatedError
+from app.trust.json_types import JSONObject
 
 # Trustee's leeway (wire.md, section 7).
 LEEWAY_SECONDS = 60
@@ -105,9 +106,9 @@ class AdminTokens:
         return jwt.JWTClaimsRegistry(now=now, leeway=LEEWAY_SECONDS, **options)
 
 
-def key_set(document: KeySetSerialization) -> KeySet:
+def key_set(document: JSONObject) -> KeySet:
     """The keys of a JWKS document."""
-    return KeySet.import_key_set(document)
+    return KeySet.import_key_set({"keys": document.get("keys", [])})
 
 
 def _identity(provider: IdentityProvider, claims: dict[str, Any]) -> AdminIdentity:

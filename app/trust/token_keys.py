@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, Key
 
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
 from app.trust.errors import ConfigError
 from app.trust.json_types import JSONObject
 from app.trust.jws import ALGORITHM, JWSSigner
-from app.trust.revisions import RevisionCache, RevisionStore
+from app.trust.revisions import RevisionCache, Revisions, RevisionStore
 from app.trust.sealing import Sealer
 from app.trust.signing_keys import KeyPurpose, KeyState, KeyStore, StoredKey
 from app.trust.token_certificates import authority_certificate, leaf_certificate
@@ -96,6 +96,16 @@ class TokenKeys:
         now, revision = self._clock.now(), self._revisions.current().signing_keys
         published = self._published.get(revision)
         return {"keys": [jwk for until, jwk in published if until is None or until > now]}
+
+    def verification_keys(self, revisions: Revisions) -> dict[str, Key]:
+        """Public keys by ``kid``: current, next, and retired while their tokens may be valid."""
+        now = self._clock.now()
+        published = self._published.get(revisions.signing_keys)
+        return {
+            jwk["kid"]: ECKey.import_key({name: jwk[name] for name in ("kty", "crv", "x", "y")})
+            for until, jwk in published
+            if until is None or until > now
+        }
 
     def list(self) -> list[StoredKey]:
         """Every signing key, newest first."""

@@ -12,23 +12,11 @@ import pytest
 from certificates import Authority
 from processes import Server, free_port, running, vouchgate, vouchgate_guest
 from servers import SAMPLE_VALUES, settings_table
+from toml_files import write_toml
 
 from guest.wire.encoding import b64_encode
 
 SECRET = b"only for the attested\n"
-
-
-def toml(table: object, prefix: str = "") -> str:
-    """A settings table as TOML; JSON strings, numbers and lists are TOML too."""
-    lines, tables = [], []
-    for name, value in table.items():
-        if isinstance(value, dict):
-            tables.append(f"\n[{prefix}{name}]\n" + toml(value, f"{prefix}{name}."))
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            tables += [f"\n[[{prefix}{name}]]\n" + toml(each) for each in value]
-        else:
-            lines.append(f"{name} = {json.dumps(value)}")
-    return "\n".join(lines) + "\n" + "".join(tables)
 
 
 @dataclass
@@ -109,8 +97,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
                     }
                 ]
             }
-        configs[role] = folder / "vouchgate.toml"
-        configs[role].write_text(toml(table), encoding="utf-8")
+        configs[role] = write_toml(folder / "vouchgate.toml", table)
     servers = []
     for role in ("as", "kbs"):
         command = vouchgate("serve", "--config", str(configs[role]))

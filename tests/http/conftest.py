@@ -20,7 +20,7 @@ from app.factory import build
 from app.store.database import db
 from app.store.tables import metadata
 from app.trust.audit import Actor
-from app.wiring import migrate
+from app.wiring import prepare
 from guest.wire.encoding import b64_encode
 
 
@@ -34,10 +34,8 @@ def admin(tmp_path: Path) -> AdminKey:
 def app(tmp_path: Path, admin: AdminKey) -> Iterator[Flask]:
     """All roles in one application."""
     settings = make_settings(tmp_path)
-    migrate(settings)
+    prepare(settings)
     app = build(settings)
-    with app.app_context():
-        app.extensions[EXTENSION].prepare()
     yield app
     app.extensions[EXTENSION].close()
 

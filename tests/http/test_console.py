@@ -171,11 +171,11 @@ def test_the_console_is_not_there_without_its_role(tmp_path: Any) -> None:
     from servers import AdminKey, make_settings
 
     from app.factory import build
-    from app.wiring import migrate
+    from app.wiring import prepare
 
     AdminKey.make(tmp_path)
     settings = make_settings(tmp_path, roles=["as", "kbs"])
-    migrate(settings)
+    prepare(settings)
     client = build(settings).test_client()
     assert client.get("/console/").status_code == 404
     assert client.get("/console/sign-in").status_code == 404

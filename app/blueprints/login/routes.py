@@ -37,7 +37,7 @@ def blueprint(limiter: Limiter, sign_in_limit: str) -> Blueprint:
         if not form.validate_on_submit():
             return render_template("login/sign_in.html", form=form, failed=form.is_submitted())
         try:
-            operator = services().operators.sign_in(form.name.data, form.password.data)
+            operator = services().operators.sign_in(form.name.data or "", form.password.data or "")
         except UnauthenticatedError:
             return render_template("login/sign_in.html", form=form, failed=True), 401
         login_user(SignedIn(operator))
@@ -50,7 +50,7 @@ def blueprint(limiter: Limiter, sign_in_limit: str) -> Blueprint:
         operator: Operator = current_user.operator
         if not form.validate_on_submit():
             return render_template("login/password.html", form=form, one_time=operator.one_time)
-        changed = services().operators.change_password(operator, form.password.data, actor())
+        changed = services().operators.change_password(operator, form.password.data or "", actor())
         login_user(SignedIn(changed))
         return redirect(url_for("console.overview"), 303)
 
