@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from app.broker.sessions import AttestedSession
 from app.trust.audit import GENESIS, AuditEntry, AuditRecord, chain_digest
 from app.trust.decisions import DecisionQuery, DecisionRecord
 from app.trust.errors import ConflictError, StoreUnavailableError, UsedNonceError
+from app.trust.http_client import HTTPReply, OutsideError
 from app.trust.policies import PolicyKind, PolicyVersion
 from app.trust.policy_engine import PolicyText
 from app.trust.revisions import Revisions
@@ -349,3 +351,37 @@ class MemoryReferenceValues:
     def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
         values = sorted(self.db.reference_values.values(), key=lambda v: v.name)
         return [v for v in values if after is None or v.name > after][:limit]
+
+
+class FakeHTTP:
+    """The port ``HTTPClient``: a web of pages by address; what is not there is 404.
+
+    Attributes:
+        pages: what a GET answers.
+        replies: what the POSTs answer, one after another; an exception is raised.
+        asked: every address that was asked.
+        posted: every body that was posted.
+        down: nothing answers.
+    """
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        self.replies: list[HTTPReply] = []
+        self.asked: list[str] = []
+        self.posted: list[Any] = []
+        self.down = False
+
+    def get(self, url: str) -> HTTPReply:
+        self._answer(url)
+        page = self.pages.get(url)
+        return HTTPReply(404, {}, b"") if page is None else HTTPReply(200, {}, page)
+
+    def post_json(self, url: str, body: bytes) -> HTTPReply:
+        self._answer(url)
+        self.posted.append(json.loads(body))
+        return self.replies.pop(0)
+
+    def _answer(self, url: str) -> None:
+        self.asked.append(url)
+        if self.down:
+            raise OutsideError("no answer")

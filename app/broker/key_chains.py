@@ -59,6 +59,7 @@ _MALFORMED = (
     UnsupportedAlgorithm,
     UnusableKeyError,
     x509.DuplicateExtension,
+    x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
 

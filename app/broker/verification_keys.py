@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
@@ -107,7 +106,7 @@ def parse_verification_key(value: JSONValue) -> VerificationKey:
         thumbprint = key.thumbprint()
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise UnusableKeyError("a key's numbers make no key") from error
-    algorithms = _algorithms_of(value, public, key)
+    algorithms = _algorithms_of(value, public)
     key_id = value.get("kid")
     return VerificationKey(key_id if isinstance(key_id, str) else None, thumbprint, algorithms, key)
 
@@ -154,26 +153,25 @@ def _public_members(value: JSONObject) -> dict[str, str | list[str]]:
             raise UnusableKeyError("the key's curve verifies no tokens")
         public["crv"] = curve
     for name in _MEMBERS[kind]:
-        public[name] = _number(value.get(name))
+        public[name] = _number(value.get(name), name)
     return public
 
 
-def _number(value: JSONValue) -> str:
+def _number(value: JSONValue, name: str) -> str:
     try:
-        b64url_decode(value)
+        number = b64url_decode(value)
     except WireError as error:
         raise UnusableKeyError("a key's numbers are base64url") from error
+    if (
+        name == "n"
+        and not MIN_RSA_BITS <= int.from_bytes(number, "big").bit_length() <= MAX_RSA_BITS
+    ):
+        raise UnusableKeyError(f"an RSA key has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
     return str(value)
 
 
-def _algorithms_of(
-    value: JSONObject, public: dict[str, str | list[str]], key: PublicKey
-) -> frozenset[str]:
+def _algorithms_of(value: JSONObject, public: dict[str, str | list[str]]) -> frozenset[str]:
     fitting = _ALGORITHMS[str(public.get("crv", "RSA"))]
-    if isinstance(key.public_key, RSAPublicKey):
-        bits = key.public_key.key_size
-        if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
-            raise UnusableKeyError(f"an RSA key has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
     named = value.get("alg")
     if named is None:
         return fitting
