@@ -91,12 +91,7 @@ class AMDCertificate:
         """
         if data.startswith(b"-----BEGIN"):
             return parse_pem_certificates(data)[0]
-        if len(data) > MAX_CERTIFICATE_BYTES:
-            raise CertificateFormatError("a certificate is too large")
-        try:
-            return _parse(data)
-        except (DERError, IndexError, ValueError) as error:
-            raise CertificateFormatError("a certificate does not parse") from error
+        return _parse_der(data)
 
     @property
     def spki_sha256(self) -> bytes:
@@ -178,7 +173,16 @@ def parse_pem_certificates(data: bytes) -> list[AMDCertificate]:
         bodies = [base64.b64decode(b"".join(block.split()), validate=True) for block in blocks]
     except binascii.Error as error:
         raise CertificateFormatError("PEM with bad base64") from error
-    return [AMDCertificate.parse(body) for body in bodies]
+    return [_parse_der(body) for body in bodies]
+
+
+def _parse_der(data: bytes) -> AMDCertificate:
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise CertificateFormatError("a certificate is too large")
+    try:
+        return _parse(data)
+    except (IndexError, ValueError) as error:
+        raise CertificateFormatError("a certificate does not parse") from error
 
 
 def _parse(data: bytes) -> AMDCertificate:
