@@ -17,6 +17,7 @@ from app.attestation.appraisal import (
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
 from app.trust.errors import (
+    ConflictError,
     MalformedPolicyError,
     MalformedRequestError,
     PolicyFailedError,
@@ -111,10 +112,14 @@ class AttestationPolicies:
         missing = [each for each in DEFAULT_POLICY_IDS if each not in self._load_active()]
         if not missing:
             return
-        with self._transactions():
-            for policy_id in missing:
-                text = default_policy(policy_id)
-                self._append(policy_id, PolicyText.of(f"{policy_id}.rego", text), _INSTALLER)
+        try:
+            with self._transactions():
+                for policy_id in missing:
+                    text = default_policy(policy_id)
+                    self._append(policy_id, PolicyText.of(f"{policy_id}.rego", text), _INSTALLER)
+        except ConflictError:
+            # Another process that starts now installed them a moment ago.
+            return
         _log.info("default attestation policies installed", policies=missing)
 
     def _append(self, policy_id: str, policy: PolicyText, actor: Actor) -> PolicyVersion:

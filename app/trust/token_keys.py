@@ -19,7 +19,7 @@ from joserfc.jwk import ECKey, Key
 
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
-from app.trust.errors import ConfigError
+from app.trust.errors import ConfigError, ConflictError
 from app.trust.json_types import JSONObject
 from app.trust.jws import ALGORITHM, JWSSigner
 from app.trust.revisions import RevisionCache, Revisions, RevisionStore
@@ -121,13 +121,12 @@ class TokenKeys:
 
     def prepare(self) -> None:
         """Make what is missing: the authority, a current and a next key. Safe to repeat."""
-        with self._transactions():
-            if not self._store.all(KeyPurpose.TOKEN_CA):
-                self._store.add(self._new_authority())
-            states = {key.state for key in self.list()}
-            for state in (KeyState.CURRENT, KeyState.NEXT):
-                if state not in states:
-                    self._store.add(self._new_key(state))
+        try:
+            with self._transactions():
+                self._add_missing()
+        except ConflictError:
+            # Another process that starts now made them a moment ago, all of them.
+            return
 
     def rotate(self, actor: Actor) -> None:
         """Let the next key sign, retire the current one, make a new next, drop what is over.
@@ -154,6 +153,14 @@ class TokenKeys:
                 after=upcoming.key_id,
             )
             self._audit.append(entry)
+
+    def _add_missing(self) -> None:
+        if not self._store.all(KeyPurpose.TOKEN_CA):
+            self._store.add(self._new_authority())
+        states = {key.state for key in self.list()}
+        for state in (KeyState.CURRENT, KeyState.NEXT):
+            if state not in states:
+                self._store.add(self._new_key(state))
 
     def _only(self, state: KeyState) -> StoredKey:
         for key in self.list():
