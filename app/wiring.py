@@ -410,7 +410,6 @@ def _broker(base: Foundations, issuers: Issuers, built_in: AttestationService) -
     releases = ReleaseService(
         secrets=SQLSecretStore(base.database),
         sealer=base.sealer,
-        policies=policies,
         engine=base.engine,
         decisions=base.decisions,
         transactions=base.database.transaction,

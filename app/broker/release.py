@@ -7,7 +7,7 @@ from datetime import datetime
 
 from app.broker.json_pointers import resolve
 from app.broker.plugins.ports import Call, ClientPlugin
-from app.broker.policies import Denied, ResourcePolicies, decide
+from app.broker.policies import Denied, decide
 from app.broker.secrets import ResourceID, SecretStore, associated_data
 from app.broker.tokens import VerifiedToken
 from app.trust.clock import Clock
@@ -93,7 +93,6 @@ class ReleaseService:
 
     secrets: SecretStore
     sealer: Sealer
-    policies: ResourcePolicies
     engine: PolicyEngine
     decisions: DecisionStore
     transactions: Transactions
