@@ -233,15 +233,18 @@ def _pem_blocks(pem: bytes) -> list[bytes]:
 
 
 def _load(der: bytes) -> Certificate:
+    # The library reads fields when they are asked for, so any of them may be the one that fails.
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        key = certificate.public_key()
-        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        is_authority = _is_authority(certificate)
+        return _read_certificate(x509.load_der_x509_certificate(der))
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise UnreadableError("a certificate does not parse") from error
+
+
+def _read_certificate(certificate: x509.Certificate) -> Certificate:
+    key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise UnreadableError("the key of a certificate is not on P-256")
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return Certificate(
         x509=certificate,
@@ -253,7 +256,7 @@ def _load(der: bytes) -> Certificate:
         key=key,
         point=key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
         spki_digest=hashlib.sha256(spki).hexdigest(),
-        is_authority=is_authority,
+        is_authority=_is_authority(certificate),
     )
 
 

@@ -140,14 +140,15 @@ class CollateralVerifier:
         quoted = document.unverified_headers.get(header)
         if quoted is None:
             raise CollateralUnavailableError(f"{document.name} comes without its issuer chain")
-        pem = unquote_to_bytes(quoted)
-        with_name = f"the issuer chain of {document.name}"
-        chain = _read(
-            with_name,
-            lambda: self._chains.get(digest_of(pem), lambda: verify_chain(pem, 2, self._roots)),
-        )
+        name = f"the issuer chain of {document.name}"
+        text = quoted.encode("utf-8", "replace")
+
+        def verify() -> CertificateChain:
+            return verify_chain(unquote_to_bytes(text), 2, self._roots)
+
+        chain = _read(name, lambda: self._chains.get(digest_of(text), verify))
         if chain.root.spki_digest != root.spki_digest:
-            raise ChainError(f"{with_name} ends in another root than the platform's")
+            raise ChainError(f"{name} ends in another root than the platform's")
         return chain
 
     def _list(self, document: Collateral, issuer: Certificate) -> RevocationList:
