@@ -33,10 +33,7 @@ trust_claims := {
 # --- Comparing with reference values ------------------------------------------
 
 # The value is in the list that is registered.
-listed(value, name) if {
-	some known in query_reference_value(name)
-	value == known
-}
+listed(value, name) if value in query_reference_value(name)
 
 # The value is the one that is registered. A value that is not registered is null, and null is not
 # an expectation that a missing claim could meet.
@@ -250,7 +247,11 @@ extensions := [{
 	}},
 }]
 
-containers := object.get(input, ["init_data_claims", "agent_policy_claims", "containers"], [])
+default containers := []
+
+containers := input.init_data_claims.agent_policy_claims.containers if {
+	is_array(input.init_data_claims.agent_policy_claims.containers)
+}
 
 container_images := [image |
 	some container in containers

@@ -65,7 +65,4 @@ good_manifest(part) if {
 	}
 }
 
-listed(value, name) if {
-	some known in query_reference_value(name)
-	value == known
-}
+listed(value, name) if value in query_reference_value(name)
