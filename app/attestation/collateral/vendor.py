@@ -7,6 +7,7 @@ way at a time, and only so many in all, because names are made of unverified evi
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -30,6 +31,7 @@ _TOO_MANY = 429
 _ABSENT = frozenset({400, 404, 410})
 _DEFAULT_RETRY = 15
 _MAX_RETRY = 3600
+_LONGEST_REST = 600
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +45,14 @@ class _Refusal:
 
     def error(self) -> CollateralUnavailableError:
         return CollateralUnavailableError(self.message, retry_after=self.retry_after)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """How long a service is left alone."""
+
+    until: datetime
+    seconds: int
 
 
 class VendorSource:
@@ -69,7 +79,7 @@ class VendorSource:
         self._patience = patience
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[Collateral | _Refusal | None]] = {}
-        self._resting_until: dict[str, datetime] = {}
+        self._resting: dict[str, _Rest] = {}
 
     def find(self, name: str) -> Collateral | None:
         """Fetch a document; ``None`` when no vendor has it.
@@ -119,18 +129,23 @@ class VendorSource:
 
     def _ask(self, name: str, wanted: VendorDocument) -> Collateral | _Refusal | None:
         origin = origin_of(wanted.url)
-        if self._clock.now() < self._resting_until.get(origin, self._clock.now()):
-            return _Refusal(f"{origin} is left alone for a while", _DEFAULT_RETRY)
+        rest = self._resting.get(origin)
+        if rest is not None and self._clock.now() < rest.until:
+            left = math.ceil((rest.until - self._clock.now()).total_seconds())
+            return _Refusal(f"{origin} is left alone for a while", left)
         try:
             reply = self._client.get(wanted.url)
         except OutsideError as error:
             _log.warning("vendor service unreachable", origin=origin, reason=str(error))
-            return self._rest(origin, f"{origin} did not answer", _DEFAULT_RETRY)
+            # Each attempt costs a thread its time limit, so they become rare while it lasts.
+            seconds = _DEFAULT_RETRY if rest is None else min(2 * rest.seconds, _LONGEST_REST)
+            return self._rest(origin, f"{origin} did not answer", seconds)
+        self._resting.pop(origin, None)
         return self._read(name, wanted, reply)
 
     def _rest(self, origin: str, message: str, seconds: int) -> _Refusal:
-        """Ask this service nothing more for a while, so that its outage costs no thread."""
-        self._resting_until[origin] = self._clock.now() + timedelta(seconds=seconds)
+        """Ask this service nothing more for a while."""
+        self._resting[origin] = _Rest(self._clock.now() + timedelta(seconds=seconds), seconds)
         return _Refusal(message, seconds)
 
     def _read(

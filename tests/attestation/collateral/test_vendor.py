@@ -162,6 +162,37 @@ def test_a_service_that_is_down_is_left_alone_for_a_while(
     assert source.find(NAME) is not None
 
 
+def test_an_outage_that_lasts_is_asked_about_ever_more_seldom(clock: FakeClock) -> None:
+    """Up to every ten minutes; one answer of any kind ends it."""
+    client = FakeClient({URL: OutsideError("no answer")})
+    source = VendorSource([AMDCatalogue()], clock, client)
+    rests = []
+    for _ in range(8):
+        with pytest.raises(CollateralUnavailableError) as refusal:
+            source.find(NAME)
+        rests.append(refusal.value.retry_after)
+        clock.forward(seconds=refusal.value.retry_after)
+    assert rests == [15, 30, 60, 120, 240, 480, 600, 600]
+    client.replies[URL] = HTTPReply(404, {}, b"")
+    assert source.find(NAME) is None
+    client.replies[URL] = OutsideError("no answer")
+    with pytest.raises(CollateralUnavailableError) as refusal:
+        source.find(NAME)
+    assert refusal.value.retry_after == 15
+
+
+def test_a_service_that_rests_says_how_long_it_still_does(clock: FakeClock) -> None:
+    """Whole seconds, rounded up."""
+    client = FakeClient({URL: OutsideError("no answer")})
+    source = VendorSource([AMDCatalogue()], clock, client)
+    with pytest.raises(CollateralUnavailableError):
+        source.find(NAME)
+    clock.forward(seconds=9.5)
+    with pytest.raises(CollateralUnavailableError) as refusal:
+        source.find(NAME)
+    assert refusal.value.retry_after == 6
+
+
 def test_one_request_for_a_name_is_under_way_at_a_time(clock: FakeClock) -> None:
     """All who wait get its document."""
     client = FakeClient({URL: HTTPReply(200, {}, b"0\x00")})
