@@ -15,10 +15,18 @@ from typing import Any
 from app.attestation.reference_values import ReferenceValue
 from app.broker.secrets import ResourceID, SealedSecret, SecretVersion
 from app.broker.sessions import AttestedSession
+from app.trust.appraiser import AppraisalRequest, Appraised
 from app.trust.audit import GENESIS, AuditEntry, AuditRecord, chain_digest
-from app.trust.decisions import DecisionQuery, DecisionRecord
-from app.trust.errors import ConflictError, StoreUnavailableError, UsedNonceError
+from app.trust.decisions import (
+    DecisionKind,
+    DecisionQuery,
+    DecisionRecord,
+    Outcome,
+    new_decision_id,
+)
+from app.trust.errors import ConflictError, DomainError, StoreUnavailableError, UsedNonceError
 from app.trust.http_client import HTTPReply, OutsideError
+from app.trust.json_types import JSONValue
 from app.trust.policies import PolicyKind, PolicyVersion
 from app.trust.policy_engine import PolicyText
 from app.trust.revisions import Revisions
@@ -385,3 +393,39 @@ class FakeHTTP:
         self.asked.append(url)
         if self.down:
             raise OutsideError("no answer")
+
+
+class FakeAppraiser:
+    """The port ``Appraiser``: believes everything, unless told what to raise.
+
+    Attributes:
+        token: what it hands out.
+        own_nonce: the TEE's own challenge, if it has one.
+        refusal: raised instead of a token.
+        asked: every request.
+    """
+
+    def __init__(self) -> None:
+        self.token = "a.b.c"
+        self.own_nonce: str | None = None
+        self.refusal: DomainError | None = None
+        self.asked: list[AppraisalRequest] = []
+
+    def challenge(self, tee: str, parameters: JSONValue) -> tuple[str | None, JSONValue]:
+        return self.own_nonce, ""
+
+    def appraise(self, request: AppraisalRequest) -> Appraised:
+        self.asked.append(request)
+        if self.refusal is not None:
+            raise self.refusal
+        record = DecisionRecord(
+            decision_id=new_decision_id(NOON),
+            kind=DecisionKind.APPRAISAL,
+            at=NOON,
+            outcome=Outcome.ALLOWED,
+            reason="affirming",
+            tee=request.items[0].tee,
+            subject=request.policy_id,
+            token_id="token-1",
+        )
+        return Appraised(self.token, "token-1", request.items[0].tee, "affirming", record)

@@ -114,6 +114,8 @@ class PooledHTTPClient:
     def _request(
         self, method: str, url: str, body: bytes | None, headers: dict[str, str]
     ) -> HTTPReply:
+        if not url.startswith(("https://", "http://")):
+            raise OutsideError("no answer: not an address of the web")
         try:
             response = self._pool.request(
                 method,

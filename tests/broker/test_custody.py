@@ -1,0 +1,125 @@
+"""Secrets go in sealed, are told about, and are taken away; every change is written down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from broker.world import OPERATOR, PATH, SECRET, World
+from fakes import NOON
+
+from app.broker.secrets import ResourceID, associated_data
+from app.trust.audit import first_broken_link
+from app.trust.errors import (
+    ResourceNotFoundError,
+    SealingError,
+    StoreUnavailableError,
+    TooLargeError,
+)
+from app.trust.sealing import KeyEncryptionKey, Sealer
+
+DEMO = ResourceID.of(list(PATH))
+OTHER = ResourceID("default", "demo", "other")
+NEW_KEY = KeyEncryptionKey(b"n" * 32)
+OLD_KEY = KeyEncryptionKey(b"k" * 32)
+
+
+def test_refuses_what_is_too_large(world: World) -> None:
+    """The bound is exact, and nothing of it is stored."""
+    world.custody.write(OTHER, bytes(1024), OPERATOR)
+    with pytest.raises(TooLargeError):
+        world.custody.write(DEMO, bytes(1025), OPERATOR)
+    assert len(world.custody.versions(DEMO)) == 1
+
+
+def test_refuses_to_delete_what_is_not_there(world: World) -> None:
+    """A typing error is told, and leaves no record of a deletion."""
+    audited = len(world.db.audit)
+    with pytest.raises(ResourceNotFoundError):
+        world.custody.delete(OTHER, OPERATOR)
+    assert len(world.db.audit) == audited
+
+
+def test_a_write_that_fails_leaves_the_old_version(world: World) -> None:
+    """A lost database is a clear error, and no half-written secret."""
+    world.db.down = True
+    with pytest.raises(StoreUnavailableError):
+        world.custody.write(DEMO, b"new", OPERATOR)
+    world.db.down = False
+    (version,) = world.custody.versions(DEMO)
+    assert version.active
+
+
+def test_a_secret_rests_sealed(world: World) -> None:
+    """What is stored opens only under the key, at its path, in its version."""
+    ((_, sealed),) = world.db.secrets
+    assert SECRET not in sealed
+    assert world.sealer.open(sealed, associated_data(DEMO, 1)) == SECRET
+    for wrong in (associated_data(DEMO, 2), associated_data(OTHER, 1)):
+        with pytest.raises(SealingError):
+            world.sealer.open(sealed, wrong)
+
+
+def test_versions_are_appended_and_the_newest_is_active(world: World) -> None:
+    """Operators see sizes, times and names; never the secret."""
+    version = world.custody.write(DEMO, b"second", OPERATOR)
+    assert (version.version, version.size_bytes, version.created_at) == (2, 6, NOON)
+    assert [(v.version, v.active) for v in world.custody.versions(DEMO)] == [(2, True), (1, False)]
+    assert "second" not in repr(version)
+
+
+def test_a_deleted_secret_is_gone_for_guests_and_can_come_back(world: World) -> None:
+    """Deleting keeps history; writing goes on with the next version."""
+    world.custody.delete(DEMO, OPERATOR)
+    assert world.secrets.find(DEMO) is None
+    assert world.custody.write(DEMO, b"again", OPERATOR).version == 2
+
+
+def test_lists_secrets_by_page(world: World) -> None:
+    """Keyset paging, by id."""
+    world.custody.write(OTHER, b"", OPERATOR)
+    first = world.custody.page(after=None, limit=1)
+    assert [version.resource_id for version in first] == [OTHER]
+    second = world.custody.page(after=OTHER, limit=5)
+    assert [version.resource_id for version in second] == [DEMO]
+
+
+def test_every_change_is_audited_without_a_digest_of_the_secret(world: World) -> None:
+    """A digest of a short secret could be guessed, so digests are of what rests."""
+    world.custody.write(DEMO, b"1234", OPERATOR)
+    world.custody.delete(DEMO, OPERATOR)
+    entries = [record.entry for record in world.db.audit if record.entry.subject == str(DEMO)]
+    assert [entry.action for entry in entries] == [
+        "secret:version:write",
+        "secret:version:write",
+        "secret:secret:delete",
+    ]
+    assert entries[1].before == entries[0].after
+    assert (entries[2].before, entries[2].after) == (entries[1].after, None)
+    world.custody.write(OTHER, b"1234", OPERATOR)
+    assert world.db.audit[-1].entry.after != entries[1].after
+    assert first_broken_link(world.db.audit) is None
+
+
+def test_rewrapping_changes_keys_and_not_secrets(world: World) -> None:
+    """Afterwards the old key-encryption key can be thrown away."""
+    for number in range(450):
+        world.custody.write(ResourceID("r", "t", str(number)), b"x", OPERATOR)
+    commits = world.db.commits
+    rotating = replace(world.custody, sealer=Sealer([NEW_KEY, OLD_KEY]))
+    assert rotating.rewrap(OPERATOR) == 451
+    assert world.db.commits - commits == 4  # three batches and the audit record
+    alone = Sealer([NEW_KEY])
+    secret = world.secrets.find(DEMO)
+    assert secret is not None
+    assert alone.open(secret.sealed, associated_data(DEMO, 1)) == SECRET
+    assert rotating.rewrap(OPERATOR) == 0
+    assert world.db.audit[-1].entry.subject == NEW_KEY.key_id.hex()
+
+
+def test_rewrapping_without_the_old_key_changes_nothing(world: World) -> None:
+    """A secret under an unknown key is a fault, not a loss."""
+    before = list(world.db.secrets)
+    with pytest.raises(SealingError):
+        replace(world.custody, sealer=Sealer([NEW_KEY])).rewrap(OPERATOR)
+    assert world.db.secrets == before
