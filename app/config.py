@@ -233,7 +233,7 @@ class IdentityProviderSettings:
     jwks_file: Path | None = None
     issuer: str | None = None
     audience: str | None = None
-    algorithms: tuple[str, ...] = ("EdDSA",)
+    algorithms: tuple[str, ...] = ("EdDSA", "Ed25519")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

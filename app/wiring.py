@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -495,7 +495,7 @@ def _operators(base: Foundations) -> OperatorService:
         transactions=base.database.transaction,
         clock=base.clock,
         hasher=hasher,
-        decoy_hash=hasher.hash(secrets.token_urlsafe()),
+        decoy_hash=cache(lambda: hasher.hash(secrets.token_urlsafe())),
     )
 
 

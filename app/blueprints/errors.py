@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import structlog
-from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -160,7 +160,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     code = {404: "not-found", 405: "method-not-allowed", 429: "too-many-requests"}.get(
         status, "malformed-request"
     )
-    if request.path.startswith("/console"):
+    if request.path.startswith("/console") and "console" in current_app.blueprints:
         page = render_template("error.html", status=status, code=code, message=error.description)
         return page, status
     name = "PluginNotFound" if status == 404 else "InvalidRequestPath"

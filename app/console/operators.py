@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -71,8 +72,8 @@ class OperatorService:
     """Creates accounts, signs operators in, changes passwords.
 
     Attributes:
-        decoy_hash: a hash of no one's password, verified for names that do not exist, so that the
-            time of an answer does not tell which names do.
+        decoy_hash: gives a hash of no one's password, made once; it is verified for names that do
+            not exist, so that the time of an answer does not tell which names do.
     """
 
     operators: OperatorStore
@@ -80,7 +81,7 @@ class OperatorService:
     transactions: Transactions
     clock: Clock
     hasher: PasswordHasher
-    decoy_hash: str
+    decoy_hash: Callable[[], str]
 
     def create(self, name: str, role: Role, by: Actor) -> str:
         """Add an account with a one-time password, and return that password.
@@ -120,7 +121,7 @@ class OperatorService:
                 takes the same time for both.
         """
         operator = self.operators.find(name)
-        stored = operator.password_hash if operator else self.decoy_hash
+        stored = operator.password_hash if operator else self.decoy_hash()
         try:
             self.hasher.verify(stored, password[: PASSWORD_MAX_CHARACTERS + 1])
         except (VerificationError, InvalidHashError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,18 +25,26 @@ from app.wiring import prepare
 from guest.wire.encoding import b64_encode
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AdminKey]:
+    """A folder with a prepared database, its key and the operators' key, to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    admin = AdminKey.make(folder)
+    prepare(make_settings(folder))
+    return folder, admin
+
+
 @pytest.fixture
-def admin(tmp_path: Path) -> AdminKey:
+def admin(prepared: tuple[Path, AdminKey]) -> AdminKey:
     """The operators' identity provider."""
-    return AdminKey.make(tmp_path)
+    return prepared[1]
 
 
 @pytest.fixture
-def app(tmp_path: Path, admin: AdminKey) -> Iterator[Flask]:
+def app(tmp_path: Path, prepared: tuple[Path, AdminKey]) -> Iterator[Flask]:
     """All roles in one application."""
-    settings = make_settings(tmp_path)
-    prepare(settings)
-    app = build(settings)
+    shutil.copytree(prepared[0], tmp_path, dirs_exist_ok=True)
+    app = build(make_settings(tmp_path))
     yield app
     app.extensions[EXTENSION].close()
 

@@ -40,7 +40,7 @@ def test_other_protocol_versions_are_refused(guest: RawGuest, version: str) -> N
 
 def test_unknown_tees_are_refused(guest: RawGuest) -> None:
     """A TEE that no verifier is enabled for gets no challenge."""
-    assert reason(guest.challenge(tee="toaster")) == (400, "malformed-request")
+    assert reason(guest.challenge(tee="toaster")) == (400, "tee-unsupported")
     assert reason(guest.challenge(tee="snp")) == (400, "tee-unsupported")
 
 
@@ -215,7 +215,7 @@ def test_decisions_are_recorded_either_way(
     listed = guest.client.get("/api/v1/decisions", headers=owner).json
     assert [record["decision_id"] for record in listed] == [released, allowed, denied]
     assert [record["outcome"] for record in listed] == ["allowed", "allowed", "denied"]
-    assert listed[0]["subject"] == PATH
+    assert listed[0]["subject"] == f"resource/{PATH}"
     assert listed[2]["reason"] == "binding-mismatch"
 
 
