@@ -151,7 +151,7 @@ def test_an_attested_session_has_nothing_for_anyone_else(world: World, change: s
     """Trustee returns the old token whatever is sent (wire.md 14.1, 6)."""
     cookie, nonce = world.begin()
     world.broker.attest(cookie, world.attestation(nonce))
-    changed = {"nonce": {"nonce": new_nonce()}, "key": {"tee_pubkey": tee_key()[1]}}[change]
+    changed: Any = {"nonce": {"nonce": new_nonce()}, "key": {"tee_pubkey": tee_key()[1]}}[change]
     with pytest.raises(AttestedSessionError):
         world.broker.attest(cookie, replace(world.attestation(nonce), **changed))
 

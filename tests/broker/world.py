@@ -169,7 +169,7 @@ class World:
 
     def get(self, **how: Any) -> Released:
         """Ask for the demo secret."""
-        members = {
+        members: dict[str, Any] = {
             "cookie": None,
             "bearer": None,
             "plugin": "resource",
