@@ -23,8 +23,9 @@ from app.trust.errors import (
     PolicyFailedError,
     PolicyNotFoundError,
 )
+from app.trust.json_types import JSONValue
 from app.trust.policies import PolicyKind, PolicyStore, PolicyVersion
-from app.trust.policy_engine import UNDEFINED, PolicyEngine, PolicyText
+from app.trust.policy_engine import UNDEFINED, PolicyEngine, PolicyText, Undefined
 from app.trust.revisions import RevisionCache, RevisionStore
 from app.trust.transactions import Transactions
 
@@ -155,7 +156,8 @@ def check_attestation_policy(policy: PolicyText, engine: PolicyEngine) -> None:
             claim, or may yield a value that is no whole number of -128 to 127.
     """
     engine.check(policy, rules=(TRUST_RULE,), reference_values=True)
-    for member in engine.literal_members(policy, TRUST_RULE):
+    members = engine.literal_members(policy, TRUST_RULE)
+    for member in members:
         # What only an evaluation tells is taken for a good one here, and judged when it is made.
         name = "hardware" if member.name is UNDEFINED else member.name
         value = 0 if member.value is UNDEFINED else member.value
@@ -164,10 +166,13 @@ def check_attestation_policy(policy: PolicyText, engine: PolicyEngine) -> None:
             raise MalformedPolicyError(
                 f"{policy.name}: {fault}", line=member.line, column=member.column
             )
-    _try_out(policy, engine)
+    # A rule with members can yield none of them for an empty input; one without never has any.
+    _try_out(policy, engine, nothing_yet=(UNDEFINED, {}) if members else (UNDEFINED,))
 
 
-def _try_out(policy: PolicyText, engine: PolicyEngine) -> None:
+def _try_out(
+    policy: PolicyText, engine: PolicyEngine, nothing_yet: tuple[JSONValue | Undefined, ...]
+) -> None:
     """Judge what the policy yields for an empty input, if it yields anything then."""
     try:
         results = engine.evaluate(
@@ -176,7 +181,7 @@ def _try_out(policy: PolicyText, engine: PolicyEngine) -> None:
     except PolicyFailedError:
         return
     try:
-        if results[TRUST_RULE] is not UNDEFINED:
+        if results[TRUST_RULE] not in nothing_yet:
             trust_vector(results[TRUST_RULE])
         extensions(results[EXTENSIONS_RULE])
     except PolicyFailedError as error:

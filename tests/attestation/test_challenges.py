@@ -1,0 +1,95 @@
+"""Nonces: issued without a write, recognised, and gone when their time is over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fakes import NOON, MemoryDatabase, MemoryKeys
+
+from app.attestation.challenges import Challenges
+from app.trust.errors import ExpiredNonceError, UnknownNonceError
+from app.trust.sealing import KeyEncryptionKey, Sealer
+from app.trust.signing_keys import KeyPurpose
+from app.trust.tickets import TicketKeySource, issue_ticket, new_ticket_key
+from guest.wire.encoding import b64_decode, b64_encode
+
+
+class Bench:
+    """Challenges on a database in memory."""
+
+    def __init__(self) -> None:
+        self.db = MemoryDatabase()
+        store, sealer = MemoryKeys(self.db), Sealer([KeyEncryptionKey(b"k" * 32)])
+        with self.db.transactions():
+            store.add(new_ticket_key(sealer, KeyPurpose.CHALLENGE, NOON))
+        self.keys = TicketKeySource(store, sealer, KeyPurpose.CHALLENGE)
+        self.challenges = Challenges(self.keys, timedelta(minutes=5))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Challenges with a key."""
+    return Bench()
+
+
+def test_a_nonce_of_another_server_is_unknown(bench: Bench) -> None:
+    """It was issued under another key."""
+    nonce = Bench().challenges.issue(NOON).nonce
+    with pytest.raises(UnknownNonceError):
+        bench.challenges.open(nonce, NOON, bench.db.revisions)
+
+
+def test_a_ticket_of_another_purpose_is_unknown(bench: Bench) -> None:
+    """A session cookie is no nonce, even under the same key."""
+    ticket = issue_ticket(bench.keys.for_issuing(NOON), b"session", b"", NOON + timedelta(hours=1))
+    with pytest.raises(UnknownNonceError):
+        bench.challenges.open(b64_encode(ticket), NOON, bench.db.revisions)
+
+
+@pytest.mark.parametrize("text", ["", "?", "bm9uY2U=", "bm9uY2U", "\ud800", "é", " ", "A" * 10_000])
+def test_any_other_text_is_unknown(bench: Bench, text: str) -> None:
+    """Whatever a guest sends is refused with one reason."""
+    with pytest.raises(UnknownNonceError):
+        bench.challenges.open(text, NOON, bench.db.revisions)
+
+
+def test_every_bit_of_a_nonce_counts(bench: Bench) -> None:
+    """Random part, expiry and code are authenticated."""
+    raw = bytearray(b64_decode(bench.challenges.issue(NOON).nonce))
+    for position in range(len(raw)):
+        raw[position] ^= 1
+        with pytest.raises(UnknownNonceError):
+            bench.challenges.open(b64_encode(bytes(raw)), NOON, bench.db.revisions)
+        raw[position] ^= 1
+
+
+def test_a_nonce_expires(bench: Bench) -> None:
+    """To the second."""
+    issued = bench.challenges.issue(NOON)
+    assert issued.expires_at == NOON + timedelta(minutes=5)
+    last = issued.expires_at - timedelta(microseconds=1)
+    opened = bench.challenges.open(issued.nonce, last, bench.db.revisions)
+    assert opened.expires_at == issued.expires_at
+    with pytest.raises(ExpiredNonceError):
+        bench.challenges.open(issued.nonce, issued.expires_at, bench.db.revisions)
+
+
+def test_issuing_writes_nothing_and_repeats_nothing(bench: Bench) -> None:
+    """A flood of requests for challenges fills nothing."""
+    commits = bench.db.commits
+    nonces = {bench.challenges.issue(NOON).nonce for _ in range(100)}
+    assert len(nonces) == 100
+    assert bench.db.commits == commits
+
+
+def test_a_nonce_is_not_shown(bench: Bench) -> None:
+    """Representations end up in logs."""
+    issued = bench.challenges.issue(NOON)
+    opened = bench.challenges.open(issued.nonce, NOON, bench.db.revisions)
+    assert issued.nonce not in repr(issued) + repr(opened)
+    assert issued.as_json() == {
+        "nonce": issued.nonce,
+        "extra-params": "",
+        "expires_at": "2026-03-01T12:05:00+00:00",
+    }
