@@ -85,4 +85,4 @@ def test_a_guest_without_a_tee_must_say_so(demo: Server) -> None:
     """Nothing falls back to the sample TEE silently."""
     done = guest("get-resource", "--kbs-url", demo.url, "kbs:///default/demo/secret")
     assert done.returncode != 0
-    assert b"insecure" in done.stderr
+    assert b"tee-not-found" in done.stderr
