@@ -7,6 +7,7 @@ elsewhere. Only the connection is tried again; a request that was sent is not se
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,10 @@ from urllib3.exceptions import HTTPError
 CONNECT_ATTEMPTS = 2
 # Key sets, policies and tokens stay far below; evidence of devices in tokens is the largest.
 MAX_REPLY_BYTES = 4 * 1024 * 1024
+
+# A whole answer takes at most so many timeouts, however slowly its bytes drip.
+ANSWER_TIMEOUTS = 4
+_CHUNK_BYTES = 64 * 1024
 
 _USER_AGENT = "vouchgate"
 
@@ -75,7 +80,8 @@ class PooledHTTPClient:
         """Pin the authorities and the bounds of every request.
 
         Args:
-            timeout_seconds: of connecting, and of each wait for bytes.
+            timeout_seconds: of connecting, and of each wait for bytes; the whole answer takes at
+                most ``ANSWER_TIMEOUTS`` of it.
             ca_file: PEM file of the only authorities that are believed; ``None`` believes those of
                 the system.
             max_reply_bytes: longer answers are refused.
@@ -86,6 +92,7 @@ class PooledHTTPClient:
         context = ssl.create_default_context(cafile=ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._max_reply_bytes = max_reply_bytes
+        self._timeout_seconds = timeout_seconds
         self._pool = urllib3.PoolManager(
             ssl_context=context,
             timeout=urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds),
@@ -116,6 +123,7 @@ class PooledHTTPClient:
     ) -> HTTPReply:
         if not url.startswith(("https://", "http://")):
             raise OutsideError("no answer: not an address of the web")
+        deadline = time.monotonic() + ANSWER_TIMEOUTS * self._timeout_seconds
         try:
             response = self._pool.request(
                 method,
@@ -126,17 +134,21 @@ class PooledHTTPClient:
                 preload_content=False,
             )
             try:
-                return self._read(response)
+                return self._read(response, deadline)
             finally:
                 response.release_conn()
         except (HTTPError, OSError, ValueError) as error:
             raise OutsideError(f"no answer: {type(error).__name__}") from error
 
-    def _read(self, response: urllib3.BaseHTTPResponse) -> HTTPReply:
-        body = response.read(self._max_reply_bytes + 1)
-        if len(body) > self._max_reply_bytes:
-            # What remains unread must not be taken for the answer to the next request.
-            response.close()
-            raise OutsideError(f"the answer is longer than {self._max_reply_bytes} bytes")
+    def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> HTTPReply:
+        body = bytearray()
+        while chunk := response.read1(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > self._max_reply_bytes or time.monotonic() > deadline:
+                # What remains unread must not be taken for the answer to the next request.
+                response.close()
+                raise OutsideError(
+                    f"the answer is longer than {self._max_reply_bytes} bytes, or takes too long"
+                )
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return HTTPReply(response.status, headers, body)
+        return HTTPReply(response.status, headers, bytes(body))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -34,6 +36,9 @@ class Site(BaseHTTPRequestHandler):
         if self.path == "/hang":
             self.connection.recv(1)
             return
+        if self.path in {"/drip", "/short"}:
+            self._drip(1000 if self.path == "/drip" else 5)
+            return
         status = {"/missing": 404, "/elsewhere": 302, "/down": 503}.get(self.path, 200)
         answer = b"x" * 2000 if self.path == "/large" else body or b"hello"
         self.send_response(status)
@@ -45,6 +50,16 @@ class Site(BaseHTTPRequestHandler):
             self.send_header("Retry-After", "3600")
         self.end_headers()
         self.wfile.write(answer)
+
+    def _drip(self, count: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(count):
+                self.wfile.write(b"x")
+                time.sleep(0.01)
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""
@@ -71,12 +86,12 @@ def address(server: ThreadingHTTPServer, path: str, scheme: str = "http") -> str
 
 def client(**how: object) -> PooledHTTPClient:
     """A client that does not wait long and does not read much."""
-    return PooledHTTPClient(**{"timeout_seconds": 0.3, "max_reply_bytes": 1000, **how})  # type: ignore[arg-type]
+    return PooledHTTPClient(**{"timeout_seconds": 0.2, "max_reply_bytes": 1000, **how})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("path", ["/large", "/hang"])
-def test_refuses_what_is_too_long(server: ThreadingHTTPServer, path: str) -> None:
-    """Too many bytes and too much time both end it."""
+@pytest.mark.parametrize("path", ["/large", "/hang", "/drip", "/short"])
+def test_refuses_what_is_not_whole(server: ThreadingHTTPServer, path: str) -> None:
+    """Too many bytes, too much time and too few bytes all end it."""
     with pytest.raises(OutsideError):
         client().get(address(server, path))
 
