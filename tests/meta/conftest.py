@@ -28,9 +28,8 @@ def build_app(tmp_path_factory: pytest.TempPathFactory) -> AppBuilder:
 
         folder = tmp_path_factory.mktemp("-".join(roles))
         AdminKey.make(folder)
-        key_set = folder / "jwks.json"
-        key_set.write_text('{"keys": []}')
-        issuer = {"name": "elsewhere", "issuer": "https://as.example", "jwks_file": str(key_set)}
+        issuer = {"name": "elsewhere", "issuer": "https://as.example"}
+        issuer["jwks_url"] = "https://as.example/.well-known/jwks.json"
         table = settings_table(folder, broker={"issuers": [issuer]}) | {"roles": list(roles)}
         settings = parse_settings(table, {})
         wiring.prepare(settings)
