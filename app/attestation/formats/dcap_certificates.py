@@ -34,6 +34,16 @@ from app.trust.errors import (
 INTEL_ROOTS = frozenset({"a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e"})
 MAX_PEM_BYTES = 64 * 1024
 
+# What the library raises, now or when a field is asked for; they have no common base.
+_LIBRARY_ERRORS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
+)
 _PEM_BLOCK = re.compile(
     rb"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536}?)-----END CERTIFICATE-----"
 )
@@ -167,7 +177,7 @@ def read_revocation_list(der: bytes) -> RevocationList:
         revoked = frozenset(entry.serial_number for entry in crl)
         issued_at, expires_at = crl.last_update_utc, crl.next_update_utc
         issuer = crl.issuer.public_bytes()
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
+    except _LIBRARY_ERRORS as error:
         raise UnreadableError("the revocation list does not parse") from error
     if expires_at is None:
         raise UnreadableError("the revocation list has no next update")
@@ -236,7 +246,7 @@ def _load(der: bytes) -> Certificate:
     # The library reads fields when they are asked for, so any of them may be the one that fails.
     try:
         return _read_certificate(x509.load_der_x509_certificate(der))
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except _LIBRARY_ERRORS as error:
         raise UnreadableError("a certificate does not parse") from error
 
 
