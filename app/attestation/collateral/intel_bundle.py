@@ -163,10 +163,10 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _check_distribution_point(collaterals: JSONObject) -> None:
     """When the file says where its root list is from, that is where the root says it is."""
     stated = collaterals.get("rootcacrl_cdp")
-    quoted = _chain(collaterals, IDENTITY_CHAIN_HEADER, None).get(IDENTITY_CHAIN_HEADER)
-    if not stated or quoted is None:
+    if not stated:
         return
-    points = _distribution_points(unquote_to_bytes(quoted))
+    quoted = _chain(collaterals, IDENTITY_CHAIN_HEADER, None).get(IDENTITY_CHAIN_HEADER, "")
+    points = _distribution_points(unquote_to_bytes(quoted.encode("utf-8", "replace")))
     if points and stated not in points:
         raise CollateralUnavailableError("rootcacrl_cdp is not the root's distribution point")
 
@@ -175,7 +175,7 @@ def _distribution_points(pem: bytes) -> list[str]:
     try:
         root = x509.load_pem_x509_certificates(pem)[-1]
         points = root.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.ExtensionNotFound):
         return []
     return [str(name.value) for point in points for name in point.full_name or ()]
 
