@@ -1,4 +1,4 @@
-"""A site for DCAP tests: one simulated machine, the vectors' collateral, and short ways to verify."""
+"""A site for DCAP tests: a simulated machine, the vectors' collateral, short ways to verify."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class SimulatedIntel:
 
     def signed(self, member: str, document: dict[str, Any]) -> bytes:
         """A document with the signature of the TCB signer, as the service answers."""
-        text = json.dumps(document, separators=(",", ":")).encode()
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
         signature = json.dumps(self.signer.sign(text).hex()).encode()
         return b'{"%s":%s,"signature":%s}' % (member.encode(), text, signature)
 

@@ -105,7 +105,7 @@ def sgx_extension(platform: Platform) -> bytes:
         _member(f"2.{number}", _tlv(0x02, _integer(svn)))
         for number, svn in enumerate((*platform.components, platform.pce_svn), start=1)
     ]
-    tcb.append(_member("2.18", _tlv(0x04, bytes(platform.components))))
+    tcb.append(_member("2.18", _tlv(0x04, bytes(svn & 0xFF for svn in platform.components))))
     members = [
         _member("1", _tlv(0x04, platform.ppid)),
         _member("2", _tlv(0x30, b"".join(tcb))),
