@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.trust.errors import MalformedPolicyError
 from app.trust.json_types import JSONValue
 
 # Looks a reference value up by its name; ``None`` when there is none (Rego ``null``).
@@ -136,5 +137,12 @@ class PolicyEngine(Protocol):
 
 
 def policy_digest(text: str) -> str:
-    """SHA-256 of the UTF-8 text, hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of the UTF-8 text, hex.
+
+    Raises:
+        MalformedPolicyError: the text has no UTF-8 form.
+    """
+    try:
+        return hashlib.sha256(text.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise MalformedPolicyError("the policy is not Unicode text") from error

@@ -90,7 +90,7 @@ def _step(scan: _Scan, kind: str) -> str | None:
     if kind == "newline":
         scan.new_line = True
         return "the policy has too many lines" if scan.line >= MAX_LINES else None
-    if scan.new_line and kind != "operator" and scan.previous != "operator":
+    if scan.new_line and kind in {"text", "open"} and scan.previous not in {"operator", "open"}:
         scan.operators = 0  # a new statement
     if kind == "next":
         scan.operators = 0

@@ -103,9 +103,10 @@ class RegoSource:
         )
         reached, queue = set[str](), [name] if start else []
         while queue:
-            rule = self.rules[queue.pop()]
-            reached |= rule.names
-            queue += [name for name in rule.names if name in self.rules and name not in reached]
+            current = queue.pop()
+            if current not in reached:
+                reached.add(current)
+                queue += self.rules[current].names if current in self.rules else ()
         return not start or bool(reached & {"input", "data", "query_reference_value"})
 
     def literal_members(self, rule: str) -> tuple[LiteralMember, ...]:

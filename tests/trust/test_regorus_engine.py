@@ -91,6 +91,7 @@ def test_refuses_reference_values_where_there_are_none(engine: RegorusEngine) ->
 TAKEN = {
     "needs a number of the input": "x := 1 + input.a",
     "divides by the input": "x := 1 / input.a",
+    "a conflict by way of another rule": "y := input.a\nx := 1 if not y\nx := 2 if not z\nz := y",
     "two rules that hold only for an empty input": "x := 1 if not input.a\nx := 2 if not input.b",
     "prints": 'x := 1 if print("a", input)',
     "a function": "f(a) := a + 1\nx := f(1)",
@@ -109,6 +110,12 @@ TAKEN = {
 def test_takes_what_only_an_empty_input_breaks(engine: RegorusEngine, name: str) -> None:
     """A policy is tried out with an empty input; that it then fails or says nothing is no fault."""
     engine.check(policy(TAKEN[name]), rules=("x",), reference_values=True)
+
+
+def test_refuses_what_is_no_unicode_text() -> None:
+    """A lone surrogate has no digest, and no engine reads it."""
+    with pytest.raises(MalformedPolicyError):
+        policy('x := "\ud800"')
 
 
 VALUES = {
