@@ -8,8 +8,6 @@ from datetime import timedelta
 
 import structlog
 from flask import Flask, Response, g, request
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -19,6 +17,7 @@ from app.blueprints.attestation import routes as attestation_routes
 from app.blueprints.broker import routes as broker_routes
 from app.blueprints.console import api, pages
 from app.blueprints.deps import EXTENSION, services
+from app.blueprints.limits import RateLimit
 from app.blueprints.login import routes as login_routes
 from app.blueprints.ops import metrics
 from app.blueprints.ops import routes as ops_routes
@@ -74,7 +73,6 @@ def build(settings: Settings) -> Flask:
 
 
 def _add_blueprints(app: Flask, settings: Settings) -> None:
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
     csrf = CSRFProtect(app)
     roles = settings.roles
     machine_routes = [
@@ -84,13 +82,12 @@ def _add_blueprints(app: Flask, settings: Settings) -> None:
         ),
         api.blueprint(with_broker="kbs" in roles, with_attestation="as" in roles),
     ]
-    handshake_limit = settings.limits.handshake
+    handshakes = RateLimit("handshake", settings.limits.handshake)
+    sign_ins = RateLimit("sign_in", settings.limits.sign_in)
     if "as" in roles:
-        machine_routes.append(attestation_routes.blueprint(limiter, handshake_limit))
+        machine_routes.append(attestation_routes.blueprint(handshakes))
     if "kbs" in roles:
-        machine_routes.append(
-            broker_routes.blueprint(limiter, handshake_limit, with_attestation="as" in roles)
-        )
+        machine_routes.append(broker_routes.blueprint(handshakes, with_attestation="as" in roles))
     for blueprint in machine_routes:
         # Machines show bearer tokens and guests' cookies open nothing that is written: there is
         # no browser's authority that a forged request could borrow.
@@ -98,7 +95,7 @@ def _add_blueprints(app: Flask, settings: Settings) -> None:
         app.register_blueprint(blueprint)
     if "console" in roles:
         login_routes.register(app)
-        app.register_blueprint(login_routes.blueprint(limiter, settings.limits.sign_in))
+        app.register_blueprint(login_routes.blueprint(sign_ins))
         app.register_blueprint(pages.blueprint())
         app.register_blueprint(pages.front_door())
         app.context_processor(lambda: {"insecure_settings": services().posture.insecure_settings})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
-from flask_limiter import Limiter
 
 from app.blueprints.broker.admins import policy_member
 from app.blueprints.deps import services
 from app.blueprints.errors import DECISION_HEADER
 from app.blueprints.gate import PUBLIC, access, actor
+from app.blueprints.limits import RateLimit
 from app.blueprints.parsing import json_object, text_member
 from app.console.permissions import Permission
 from app.trust.errors import MalformedRequestError
@@ -20,12 +20,12 @@ from guest.wire.messages import parse_attestation_evaluation
 _KEY_SET_SECONDS = 300
 
 
-def blueprint(limiter: Limiter, handshake_limit: str) -> Blueprint:
+def blueprint(handshakes: RateLimit) -> Blueprint:
     """All routes of the AS; challenges and attestations are limited by address."""
     bp = Blueprint("attestation", __name__)
 
     @bp.post("/challenge")
-    @limiter.limit(handshake_limit)
+    @handshakes
     @access(PUBLIC)
     def challenge() -> ResponseReturnValue:
         body = json_object()
@@ -37,7 +37,7 @@ def blueprint(limiter: Limiter, handshake_limit: str) -> Blueprint:
         return Response(issued.nonce, content_type="text/plain; charset=utf-8")
 
     @bp.post("/attestation")
-    @limiter.limit(handshake_limit)
+    @handshakes
     @access(PUBLIC)
     def attest() -> ResponseReturnValue:
         try:

@@ -85,7 +85,9 @@ def _add_attestation_routes(bp: Blueprint) -> None:
     @bp.get("/reference-value/<path:name>")
     @access(Permission.REFERENCE_VALUE_READ)
     def read_reference_value(name: str) -> ResponseReturnValue:
-        return jsonify(services().reference_values.get(name).value)
+        # Bare, without a line's end: Trustee's client prints the body as it is.
+        value = services().reference_values.get(name).value
+        return Response(json.dumps(value), content_type="application/json")
 
 
 def _empty(content_type: str | None = None) -> Response:

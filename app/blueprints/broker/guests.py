@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
-from flask_limiter import Limiter
 
 from app.blueprints.broker.cookie import SESSION_COOKIE, set_session_cookie
 from app.blueprints.deps import services
 from app.blueprints.errors import DECISION_HEADER
 from app.blueprints.gate import GUEST, PUBLIC, access
+from app.blueprints.limits import RateLimit
 from app.blueprints.parsing import bearer_token, json_object, query_parameters
 from app.trust.errors import MalformedRequestError, PluginNotFoundError
 from guest.wire.errors import WireError
 from guest.wire.messages import parse_attestation, parse_request
 
 
-def add_routes(bp: Blueprint, limiter: Limiter, handshake_limit: str) -> None:
+def add_routes(bp: Blueprint, handshakes: RateLimit) -> None:
     """Add the guests' routes; handshakes are limited by address."""
 
     @bp.post("/auth")
-    @limiter.limit(handshake_limit)
+    @handshakes
     @access(PUBLIC)
     def authenticate() -> ResponseReturnValue:
         try:
@@ -33,7 +33,7 @@ def add_routes(bp: Blueprint, limiter: Limiter, handshake_limit: str) -> None:
         return response
 
     @bp.post("/attest")
-    @limiter.limit(handshake_limit)
+    @handshakes
     @access(GUEST)
     def attest() -> ResponseReturnValue:
         try:

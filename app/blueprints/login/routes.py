@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_limiter import Limiter
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, SIGNED_IN, access, actor
+from app.blueprints.limits import RateLimit
 from app.blueprints.login.forms import PasswordForm, SignInForm
 from app.console.operators import Operator
 from app.trust.errors import UnauthenticatedError
@@ -25,12 +25,12 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
         return f"{self.operator.epoch}:{self.operator.name}"
 
 
-def blueprint(limiter: Limiter, sign_in_limit: str) -> Blueprint:
+def blueprint(sign_ins: RateLimit) -> Blueprint:
     """The routes; attempts to sign in are limited by address."""
     bp = Blueprint("login", __name__, url_prefix="/console")
 
     @bp.route("/sign-in", methods=["GET", "POST"])
-    @limiter.limit(sign_in_limit, methods=["POST"])
+    @sign_ins
     @access(PUBLIC)
     def sign_in() -> ResponseReturnValue:
         form = SignInForm()
