@@ -17,9 +17,9 @@ MAX_POLICY_BYTES = 256 * 1024
 MAX_LINES = 5000
 MAX_COLUMNS = 1000
 # Brackets of any kind within each other.
-MAX_NESTING = 32
+MAX_NESTING = 24
 # Operators in one statement: each descends one level.
-MAX_OPERATORS = 256
+MAX_OPERATORS = 64
 # A bracket at depth d beyond the first few costs 2^d; this sum is parsed in under half a second.
 MAX_NESTING_COST = 20_000
 _FREE_NESTING = 4

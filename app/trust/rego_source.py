@@ -17,7 +17,7 @@ from app.trust.json_types import JSONObject, JSONValue
 from app.trust.policy_engine import UNDEFINED, LiteralMember, Undefined
 
 # How many rules may stand behind each other; each level of evaluation takes stack.
-MAX_RULE_CHAIN = 200
+MAX_RULE_CHAIN = 50
 
 _LITERALS = frozenset({"Number", "String", "RawString", "Bool"})
 _Assignment = tuple[tuple[JSONValue | Undefined, ...], JSONObject | None]
