@@ -167,10 +167,10 @@ class ReferenceValues:
         return RecordingLookup(lambda name: self._value(name, cache, now))
 
     def _value(self, name: str, cache: _Cache, now: datetime) -> JSONValue:
-        if not _is_name(name):
-            return None
         held = cache.values.get(name)
         if held is None:
+            if not _is_name(name):
+                return None
             held = _Held(self._store.find(name))
             # Evidence may choose the names that a policy asks for, so the cache is bounded.
             if len(cache.values) >= _CACHED_VALUES:
