@@ -154,11 +154,13 @@ class Transport:
     def _read(self, response: urllib3.BaseHTTPResponse) -> Reply:
         try:
             body = b"".join(self._chunks(response))
-            response.release_conn()
         except BaseException:
             # What is left unread would be taken for the next answer.
             response.close()
             raise
+        finally:
+            # Also a closed connection: the pool has one place, and waits for it.
+            response.release_conn()
         headers = {name.lower(): value for name, value in response.headers.items()}
         cookies = tuple(response.headers.getlist("Set-Cookie"))
         return Reply(response.status, headers, body, cookies)

@@ -80,9 +80,12 @@ class Answer:
 
 
 class LoopbackServer:
-    """A real server that answers in the order of its script; the last answer repeats."""
+    """A real server that answers in the order of its script; the last answer repeats.
 
-    def __init__(self, script: list[Answer]) -> None:
+    An answer may be a function of the call.
+    """
+
+    def __init__(self, script: list[Any], address: str) -> None:
         self.script = script
         self.calls: list[Call] = []
         self.connections = 0
@@ -98,8 +101,11 @@ class LoopbackServer:
             def _answer(self) -> None:
                 length = int(self.headers.get("Content-Length", "0"))
                 body = self.rfile.read(length)
-                outer.calls.append(Call(self.command, self.path, dict(self.headers), body))
+                call = Call(self.command, self.path, dict(self.headers), body)
+                outer.calls.append(call)
                 answer = outer.script.pop(0) if len(outer.script) > 1 else outer.script[0]
+                if callable(answer):
+                    answer = answer(call)
                 if answer.hang_up:
                     self.close_connection = True
                     return
@@ -115,7 +121,7 @@ class LoopbackServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = ThreadingHTTPServer((address, 0), Handler)
         self.http.daemon_threads = True
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)
 
@@ -141,8 +147,12 @@ def serve() -> Iterator[Callable[..., LoopbackServer]]:
     """Starts servers and stops them after the test."""
     servers: list[LoopbackServer] = []
 
-    def start(*script: Answer, wrap: Callable[[Any], Any] | None = None) -> LoopbackServer:
-        server = LoopbackServer(list(script))
+    def start(
+        *script: Answer,
+        wrap: Callable[[Any], Any] | None = None,
+        address: str = "127.0.0.1",
+    ) -> LoopbackServer:
+        server = LoopbackServer(list(script), address)
         if wrap is not None:
             server.http.socket = wrap(server.http.socket)
         server.thread.start()
