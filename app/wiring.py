@@ -85,7 +85,7 @@ from app.trust.replays import Replayed
 from app.trust.sealing import KeyEncryptionKey, Sealer
 from app.trust.signing_keys import KeyPurpose
 from app.trust.tickets import TicketKeySource, new_ticket_key
-from app.trust.token_keys import TokenKeys
+from app.trust.token_keys import DEFAULT_OVERLAP, TokenKeys
 from guest.wire.strict_json import parse_json_object
 
 T = TypeVar("T")
@@ -219,6 +219,7 @@ def _foundations(settings: Settings, database: Database) -> Foundations:
     audit = SQLAuditLog(database)
     keys = SQLKeyStore(database)
     revisions = SQLRevisionStore(database)
+    token_lifetime = settings.attestation.token_lifetime_seconds
     token_keys = TokenKeys(
         store=keys,
         sealer=sealer,
@@ -227,6 +228,7 @@ def _foundations(settings: Settings, database: Database) -> Foundations:
         audit=audit,
         clock=clock,
         embed_certificate_chain=settings.attestation.embed_certificate_chain,
+        overlap=max(DEFAULT_OVERLAP, 2 * timedelta(seconds=token_lifetime)),
     )
     return Foundations(
         settings=settings,
