@@ -1,6 +1,8 @@
-"""Health and metrics."""
+"""Health, metrics, and the description of the interface."""
 
 from __future__ import annotations
+
+from importlib import resources
 
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
@@ -44,5 +46,14 @@ def blueprint(*, metrics_folder: str | None, public_metrics: bool) -> Blueprint:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, metrics_folder)  # type: ignore[no-untyped-call]
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    description = (resources.files(__package__) / "openapi.yaml").read_bytes()
+
+    @bp.get("/openapi.yaml")
+    @access(PUBLIC)
+    def openapi() -> ResponseReturnValue:
+        """What every machine's route takes and answers (OpenAPI 3.1)."""
+        # The media type is that of RFC 9512.
+        return Response(description, content_type="application/yaml")
 
     return bp
