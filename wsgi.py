@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from app.config import load_settings
-
 from app import create_app
+from app.config import load_settings
 
 app = create_app(load_settings())

@@ -194,9 +194,9 @@ def _cpu_ms(pid: int | None) -> float | None:
 def _memory_mib(pid: int | None) -> float | None:
     if pid is None:
         return None
-    pages = max(
-        int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in _family(pid)
-    )
+    # Workers, when there are any: the parent only watches them.
+    members = _family(pid)[1:] or [pid]
+    pages = max(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in members)
     return pages * _PAGE / 1024 / 1024
 
 
