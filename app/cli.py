@@ -146,6 +146,15 @@ def rotate_keys(config_path: Path | None) -> None:
         click.echo("rotated; servers notice at their next request")
 
 
+@keys.command("rotate-tickets")
+@_CONFIG
+def rotate_tickets(config_path: Path | None) -> None:
+    """Give nonces and session cookies new keys; the old ones open what they issued."""
+    with _services(config_path) as services:
+        services.rotate_tickets(_actor())
+        click.echo("rotated; servers issue with the new keys within a minute")
+
+
 @main.group()
 def secrets() -> None:
     """Secrets that guests can get."""

@@ -96,6 +96,8 @@ class CollateralSettings:
         sources: in order: ``cache``, ``offline:<folder>``, ``vendor``.
         amd_url: base address of AMD's Key Distribution Service.
         intel_url: base address of Intel's PCS, or of a PCCS.
+        intel_update: which of Intel's two publications of a TCB recovery counts: ``early`` on the
+            day of its disclosure, ``standard`` about a year later.
         intel_bundle: a file with Intel collateral for sites without a network.
         timeout_seconds: of one request to a vendor.
     """
@@ -104,6 +106,7 @@ class CollateralSettings:
     sources: tuple[str, ...] = ("cache", "vendor")
     amd_url: str = "https://kdsintf.amd.com"
     intel_url: str = "https://api.trustedservices.intel.com"
+    intel_update: Literal["early", "standard"] = "early"
     intel_bundle: Path | None = None
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
 

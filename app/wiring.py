@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
 from app.attestation.challenges import Challenges
 from app.attestation.collateral.amd import AMDCatalogue
-from app.attestation.collateral.intel import IntelCatalogue
+from app.attestation.collateral.intel import IntelCatalogue, UpdateType
 from app.attestation.collateral.intel_bundle import IntelBundle
 from app.attestation.collateral.sources import CollateralPlan, CollateralSources, open_collateral
 from app.attestation.ear import Issuer as TokenIssuer
@@ -74,7 +74,7 @@ from app.store.revisions import SQLRevisionStore
 from app.store.secrets import SQLSecretStore
 from app.store.sessions import SQLSessionStore
 from app.trust.appraiser import Appraiser
-from app.trust.audit import Actor
+from app.trust.audit import Actor, AuditEntry
 from app.trust.clock import Clock, SystemClock
 from app.trust.decisions import DecisionKind, DecisionRecord
 from app.trust.errors import ConfigError, ConflictError
@@ -84,7 +84,12 @@ from app.trust.regorus_engine import RegorusEngine
 from app.trust.replays import Replayed
 from app.trust.sealing import KeyEncryptionKey, Sealer
 from app.trust.signing_keys import KeyPurpose
-from app.trust.tickets import TicketKeySource, new_ticket_key
+from app.trust.tickets import (
+    ISSUING_KEYS_MAX_AGE,
+    TicketKeySource,
+    new_ticket_key,
+    rotate_ticket_key,
+)
 from app.trust.token_keys import DEFAULT_OVERLAP, TokenKeys
 from guest.wire.strict_json import parse_json_object
 
@@ -174,6 +179,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         admins=admins,
         operators=_operators(base),
         housekeeping=_housekeeping(base),
+        rotate_tickets=lambda actor: _rotate_tickets(base, actor),
         rewrap=lambda actor: _rewrap(base, actor),
         check_health=lambda: _check_health(base),
         close=database.close,
@@ -354,10 +360,12 @@ def _check_options(base: Foundations, verifiers: dict[str, Verifier], tee: str) 
 
 def _collateral(base: Foundations) -> CollateralSources:
     settings = base.settings.collateral
-    bundles = (IntelBundle(settings.intel_bundle),) if settings.intel_bundle else ()
+    update = UpdateType(settings.intel_update)
+    bundles = (IntelBundle(settings.intel_bundle, update),) if settings.intel_bundle else ()
+    intel = IntelCatalogue(settings.intel_url, update)
     plan = CollateralPlan(
         sources=settings.sources,
-        catalogues=(AMDCatalogue(settings.amd_url), IntelCatalogue(settings.intel_url)),
+        catalogues=(AMDCatalogue(settings.amd_url), intel),
         bundles=bundles,
     )
     client = PooledHTTPClient(timeout_seconds=settings.timeout_seconds)
@@ -569,6 +577,20 @@ def _housekeeping(base: Foundations) -> Callable[[], None]:
             sessions.forget_expired(now)
 
     return forget_expired
+
+
+def _rotate_tickets(base: Foundations, actor: Actor) -> None:
+    """Give nonces and cookies new keys; what the old ones issued is good until it expires."""
+    longest = max(
+        base.settings.attestation.challenge_lifetime_seconds,
+        base.settings.broker.session_lifetime_seconds,
+    )
+    overlap = timedelta(seconds=longest) + 2 * ISSUING_KEYS_MAX_AGE
+    now = base.clock.now()
+    with base.database.transaction():
+        for purpose in (KeyPurpose.CHALLENGE, KeyPurpose.SESSION):
+            key = rotate_ticket_key(base.keys, base.sealer, purpose, now, overlap)
+            base.audit.append(AuditEntry(now, actor, f"key:{purpose}:rotate", key.key_id))
 
 
 def _rewrap(base: Foundations, actor: Actor) -> int:

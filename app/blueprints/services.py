@@ -57,6 +57,7 @@ class Services:
     admins: AdminTokens
     operators: OperatorService
     housekeeping: Callable[[], None]
+    rotate_tickets: Callable[[Actor], None]
     rewrap: Callable[[Actor], int]
     check_health: Callable[[], None]
     close: Callable[[], None]
