@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,10 +19,12 @@ from app.broker.sessions import AttestedSession
 from app.trust.appraiser import AppraisalRequest, Appraised
 from app.trust.audit import GENESIS, AuditEntry, AuditRecord, chain_digest
 from app.trust.decisions import (
+    DecisionCount,
     DecisionKind,
     DecisionQuery,
     DecisionRecord,
     Outcome,
+    first_decision_id,
     new_decision_id,
 )
 from app.trust.errors import ConflictError, DomainError, StoreUnavailableError, UsedNonceError
@@ -131,6 +134,14 @@ class MemoryDecisions:
             and (query.before is None or record.decision_id < query.before)
         ]
         return found[: query.limit]
+
+    def count(self, since: datetime) -> list[DecisionCount]:
+        sorts = Counter(
+            (r.at.replace(minute=0, second=0, microsecond=0), r.kind, r.outcome, r.reason, r.tee)
+            for r in self.db.decisions
+            if r.decision_id >= first_decision_id(since)
+        )
+        return [DecisionCount(*sort, count) for sort, count in sorts.items()]
 
 
 class MemoryAuditLog:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy import BigInteger, Row, bindparam, func, insert, select, type_coerce
 
 from app.store.columns import dump_json
 from app.store.database import Database
 from app.store.tables import decisions
-from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
+from app.trust.decisions import (
+    DecisionCount,
+    DecisionKind,
+    DecisionQuery,
+    DecisionRecord,
+    Outcome,
+    first_decision_id,
+)
 
 # Claims are repetitive: the fastest level takes most of their size away.
 _COMPRESSION_LEVEL = 1
@@ -35,6 +43,15 @@ _HEAD = (
 _FIND = select(*_HEAD, _COLUMNS.body).where(_COLUMNS.decision_id == bindparam("of_id"))
 _NEWEST_FIRST = select(*_HEAD).order_by(_COLUMNS.decision_id.desc())
 _ADD = insert(decisions)
+# Moments are kept as microseconds since 1970.
+_HOUR = type_coerce(_COLUMNS.at, BigInteger) // 3_600_000_000
+_SORT = (_COLUMNS.kind, _COLUMNS.outcome, _COLUMNS.reason, _COLUMNS.tee)
+_COUNT = (
+    select(_HOUR.label("hour"), *_SORT, func.count())
+    .where(_COLUMNS.decision_id >= bindparam("first_id"))
+    .group_by(_HOUR, *_SORT)
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,25 @@ class SQLDecisionStore:
             statement = statement.where(_COLUMNS.decision_id < query.before)
         with self.database.read() as connection:
             return [_record(row) for row in connection.execute(statement)]
+
+    def count(self, since: datetime) -> list[DecisionCount]:
+        """How many records of each sort there are since a moment, hour by hour, in any order.
+
+        Ids sort by time, so one range of the primary key is all that is read.
+        """
+        with self.database.read() as connection:
+            rows = connection.execute(_COUNT, {"first_id": first_decision_id(since)}).all()
+        return [
+            DecisionCount(
+                _EPOCH + timedelta(hours=hour),
+                DecisionKind(kind),
+                Outcome(outcome),
+                reason,
+                tee,
+                count,
+            )
+            for hour, kind, outcome, reason, tee, count in rows
+        ]
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> DecisionRecord:

@@ -90,6 +90,10 @@ class DecisionStore(Protocol):
         """Records, newest first, without ``inputs`` and ``result`` (both empty)."""
         ...
 
+    def count(self, since: datetime) -> list[DecisionCount]:
+        """How many records of each sort there are since a moment, hour by hour, in any order."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionQuery:
@@ -110,10 +114,30 @@ class DecisionQuery:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionCount:
+    """How many decisions of one sort an hour had.
+
+    Attributes:
+        hour: when it began, UTC.
+    """
+
+    hour: datetime
+    kind: DecisionKind
+    outcome: Outcome
+    reason: str
+    tee: str | None
+    count: int
+
+
 def new_decision_id(at: datetime) -> str:
     """A fresh id: 48 bits of time and 80 of chance, 32 hex digits."""
-    milliseconds = int(at.timestamp() * 1000)
-    return f"{milliseconds:012x}{secrets.token_hex(10)}"
+    return f"{first_decision_id(at)}{secrets.token_hex(10)}"
+
+
+def first_decision_id(at: datetime) -> str:
+    """What no id of this moment or later sorts before: its 12 digits of time."""
+    return f"{int(at.timestamp() * 1000):012x}"
 
 
 def redact(claims: JSONValue) -> JSONValue:
