@@ -110,7 +110,7 @@ def trees(*folders: str) -> tuple[tuple[Path, ast.Module], ...]:
 
 
 @cache
-def tests_by_name() -> frozenset[str]:
+def named_tests() -> frozenset[str]:
     """Every test as ``tests/…/test_x.py::test_y``."""
     return frozenset(
         f"{relative(path)}::{node.name}"

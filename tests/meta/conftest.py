@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from flask import Flask
 from repository import trees
 from servers import AdminKey, settings_table
 
+from app.blueprints.deps import EXTENSION
 from app.config import parse_settings
 
 AppBuilder = Callable[..., Flask]
@@ -20,8 +21,9 @@ LONG_FUNCTION_LINES, LONG_FILE_LINES = 60, 500
 
 
 @pytest.fixture(scope="session")
-def build_app(tmp_path_factory: pytest.TempPathFactory) -> AppBuilder:
+def build_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppBuilder]:
     """Builds applications that serve some of the roles; nothing listens."""
+    built: list[Flask] = []
 
     def build(roles: Sequence[str]) -> Flask:
         from app import factory, wiring
@@ -33,9 +35,12 @@ def build_app(tmp_path_factory: pytest.TempPathFactory) -> AppBuilder:
         table = settings_table(folder, broker={"issuers": [issuer]}) | {"roles": list(roles)}
         settings = parse_settings(table, {})
         wiring.prepare(settings)
-        return factory.build(settings)
+        built.append(factory.build(settings))
+        return built[-1]
 
-    return build
+    yield build
+    for app in built:
+        app.extensions[EXTENSION].close()
 
 
 @pytest.fixture(scope="session")

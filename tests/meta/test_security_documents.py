@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repository import page, tests_by_name
+from repository import named_tests, page
 
 MODEL = page("security/threat-model.md")
 NAMED = re.compile(r"`(?P<test>tests/[\w/.]+\.py::\w+)`")
@@ -15,7 +15,7 @@ def test_every_named_test_exists() -> None:
     """A counter-measure is only as good as the test that shows it."""
     named = {found["test"] for found in NAMED.finditer(MODEL)}
     assert named
-    assert sorted(named - tests_by_name()) == []
+    assert sorted(named - named_tests()) == []
 
 
 def test_every_threat_names_a_test() -> None:
