@@ -114,18 +114,26 @@ def _as_kbs(error: errors.DomainError) -> Response:
 
 def _as_problem(error: errors.DomainError) -> Response:
     status = _nearest(AS_STATUS, error)
+    response = _problem(status, error.code, error.message, error.decision_id)
+    return _finish(response, status, error)
+
+
+def _problem(
+    status: int, code: str, detail: str | None, decision_id: str | None = None
+) -> Response:
+    """Problem details (RFC 9457)."""
     body = {
-        "type": f"urn:vouchgate:error:{error.code}",
-        "title": error.code.replace("-", " "),
+        "type": f"urn:vouchgate:error:{code}",
+        "title": code.replace("-", " "),
         "status": status,
-        "detail": error.message,
-        "code": error.code,
+        "detail": detail,
+        "code": code,
     }
-    if error.decision_id:
-        body["decision"] = error.decision_id
+    if decision_id:
+        body["decision"] = decision_id
     response = jsonify(body)
     response.content_type = "application/problem+json"
-    return _finish(response, status, error)
+    return response
 
 
 def _as_page(error: errors.DomainError) -> ResponseReturnValue:
@@ -163,9 +171,11 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if request.path.startswith("/console") and "console" in current_app.blueprints:
         page = render_template("error.html", status=status, code=code, message=error.description)
         return page, status
-    name = "PluginNotFound" if status == 404 else "InvalidRequestPath"
-    kind = _KBS_TYPE + name if request.path.startswith("/kbs/") else f"urn:vouchgate:error:{code}"
-    response = jsonify({"type": kind, "detail": error.description, "code": code})
+    if request.path.startswith("/kbs/"):
+        kind = _KBS_TYPE + ("PluginNotFound" if status == 404 else "InvalidRequestPath")
+        response = jsonify({"type": kind, "detail": error.description, "code": code})
+    else:
+        response = _problem(status, code, error.description)
     response.status_code = status
     response.headers[REASON_HEADER] = code
     for name, value in error.get_headers():
