@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -47,6 +47,19 @@ class ReferenceValue:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class DraftReferenceValue:
+    """A value before it is registered.
+
+    Attributes:
+        expires_at: ``None`` for the usual lifetime.
+    """
+
+    name: str
+    value: JSONValue
+    expires_at: datetime | None = None
+
+
 class ReferenceValueStore(Protocol):
     """Where reference values live."""
 
@@ -65,8 +78,16 @@ class ReferenceValueStore(Protocol):
         """Take a value away; whether there was one. Raises the ``reference_values`` revision."""
         ...
 
-    def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
-        """Values by name, from the first name after ``after``."""
+    def page(
+        self, *, after: str | None, limit: int, containing: str | None = None
+    ) -> list[ReferenceValue]:
+        """Values by name, from the first name after ``after``.
+
+        Args:
+            after: a name, or ``None`` to begin with the first.
+            limit: at most this many.
+            containing: only names with this text somewhere, whatever the case of ASCII letters.
+        """
         ...
 
 
@@ -127,9 +148,7 @@ class ReferenceValues:
             ReferenceValue(name, value, now + self._lifetime, now, source)
             for name, value in extracted.items()
         ]
-        with self._transactions():
-            self._store.put(values, actor.name)
-            self._audit.append(_registered(values, actor))
+        self._put(values, actor)
         return values
 
     def get(self, name: str) -> ReferenceValue:
@@ -143,9 +162,42 @@ class ReferenceValues:
             raise ReferenceValueNotFoundError("there is no reference value of this name")
         return value
 
-    def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
-        """Values by name, expired ones too, from the first name after ``after``."""
-        return self._store.page(after=after, limit=limit)
+    def add(
+        self, drafts: Sequence[DraftReferenceValue], source: str, actor: Actor
+    ) -> list[ReferenceValue]:
+        """Store values that an operator gives one by one, all or none.
+
+        Args:
+            drafts: the values; of several of one name the last counts.
+            source: how they came, for whoever reads them later.
+            actor: who adds them.
+
+        Raises:
+            MalformedReferenceValueError: a name or value of the wrong form, an expiry that has
+                passed, no value at all.
+        """
+        _check_values({draft.name: draft.value for draft in drafts})
+        now = self._clock.now()
+        values = [
+            ReferenceValue(
+                draft.name, draft.value, draft.expires_at or now + self._lifetime, now, source
+            )
+            for draft in drafts
+        ]
+        if any(value.expires_at <= now for value in values):
+            raise MalformedReferenceValueError("a value that has expired already has no effect")
+        self._put(values, actor)
+        return values
+
+    def find(self, name: str) -> ReferenceValue | None:
+        """The value of a name, expired or not."""
+        return self._store.find(name) if _is_name(name) else None
+
+    def page(
+        self, *, after: str | None, limit: int, containing: str | None = None
+    ) -> list[ReferenceValue]:
+        """Values by name, expired ones too; see ``ReferenceValueStore.page``."""
+        return self._store.page(after=after, limit=limit, containing=containing)
 
     def withdraw(self, name: str, actor: Actor) -> None:
         """Take a value away from policies.
@@ -165,6 +217,11 @@ class ReferenceValues:
         if cache.revision < revision:
             cache = self._cache = _Cache(revision, {})
         return RecordingLookup(lambda name: self._value(name, cache, now))
+
+    def _put(self, values: list[ReferenceValue], actor: Actor) -> None:
+        with self._transactions():
+            self._store.put(values, actor.name)
+            self._audit.append(_registered(values, actor))
 
     def _value(self, name: str, cache: _Cache, now: datetime) -> JSONValue:
         held = cache.values.get(name)

@@ -76,9 +76,13 @@ class SQLReferenceValueStore:
         row = {"of_name": name, "at": at, "by": by}
         return connection.execute(_WITHDRAW, row).rowcount > 0
 
-    def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
-        """Values by name, from the first name after ``after``."""
+    def page(
+        self, *, after: str | None, limit: int, containing: str | None = None
+    ) -> list[ReferenceValue]:
+        """Values by name; see ``ReferenceValueStore.page``."""
         statement = _BY_NAME.limit(limit)
+        if containing is not None:
+            statement = statement.where(_COLUMNS.name.icontains(containing, autoescape=True))
         if after is not None:
             statement = statement.where(_COLUMNS.name > after)
         with self.database.read() as connection:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fakes import (
+    NOON,
     FakeClock,
     MemoryAuditLog,
     MemoryDatabase,
@@ -16,7 +17,11 @@ from fakes import (
 )
 
 from app.attestation.extractors.sample import EXTRACTOR
-from app.attestation.reference_values import ReferenceValue, ReferenceValues
+from app.attestation.reference_values import (
+    DraftReferenceValue,
+    ReferenceValue,
+    ReferenceValues,
+)
 from app.trust.audit import Actor
 from app.trust.errors import MalformedReferenceValueError, ReferenceValueNotFoundError
 from guest.wire.encoding import b64_encode
@@ -187,3 +192,32 @@ def test_changes_are_written_down(bench: Bench) -> None:
         ("reference-value:withdraw", "a"),
     ]
     assert entries[0].after
+
+
+@pytest.mark.parametrize(
+    "drafts",
+    [
+        [],
+        [DraftReferenceValue("", 1)],
+        [DraftReferenceValue("a\n", 1)],
+        [DraftReferenceValue("a", 2**60)],
+        [DraftReferenceValue("a", 1), DraftReferenceValue("b", 1, NOON)],
+    ],
+    ids=["none", "no name", "control character", "beyond 2^53", "one has expired"],
+)
+def test_refuses_values_that_cannot_serve(bench: Bench, drafts: list[DraftReferenceValue]) -> None:
+    """None of several is stored when one is wrong."""
+    with pytest.raises(MalformedReferenceValueError):
+        bench.values.add(drafts, "console", OWNER)
+    assert bench.db.reference_values == {}
+
+
+def test_values_given_one_by_one_have_their_own_expiry(bench: Bench) -> None:
+    """What says no expiry has the usual one, and one audit record tells of all of them."""
+    until = NOON + timedelta(days=7)
+    drafts = [DraftReferenceValue("a", [1], until), DraftReferenceValue("b", "x")]
+    a, b = bench.values.add(drafts, "console", OWNER)
+    assert (a.expires_at, b.expires_at) == (until, NOON + timedelta(days=365))
+    assert bench.ask("a") == [1]
+    assert bench.values.find("b") == b
+    assert [record.entry.action for record in bench.db.audit] == ["reference-value:register"]

@@ -129,3 +129,14 @@ def test_writers_of_one_name_at_once_leave_one_value(sql: Stores, value: Referen
     """Of eight concurrent writers one has the last word and none fails."""
     at_once(8, lambda number: put(sql, replace(value, value=number)))
     assert len(sql.reference_values.page(after=None, limit=10)) == 1
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("MEAS", 1), ("%", 0), ("_", 2), ("x", 0)])
+def test_names_are_searched_as_they_stand(
+    stores: Stores, value: ReferenceValue, wanted: str, found: int
+) -> None:
+    """A part of a name finds it in any case, and no character of it is a wildcard."""
+    names = ("snp_launch_measurement", "snp_svn", "tdx-xfam")
+    put(stores, *(replace(value, name=name) for name in names))
+    page = stores.reference_values.page(after=None, limit=10, containing=wanted)
+    assert len(page) == found
