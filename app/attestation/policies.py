@@ -24,7 +24,7 @@ from app.trust.errors import (
     PolicyNotFoundError,
 )
 from app.trust.json_types import JSONValue
-from app.trust.policies import PolicyKind, PolicyStore, PolicyVersion
+from app.trust.policies import PolicyKind, PolicyStore, PolicyVersion, require_successor
 from app.trust.policy_engine import UNDEFINED, PolicyEngine, PolicyText, Undefined
 from app.trust.revisions import RevisionCache, RevisionStore
 from app.trust.transactions import Transactions
@@ -91,12 +91,22 @@ class AttestationPolicies:
         """
         return self._find(policy_id, revision).as_text()
 
-    def set(self, policy_id: str, text: str, actor: Actor) -> PolicyVersion:
+    def set(
+        self, policy_id: str, text: str, actor: Actor, *, based_on: int | None = None
+    ) -> PolicyVersion:
         """Check a policy and make it the active version.
+
+        Args:
+            policy_id: which policy.
+            text: Rego source.
+            actor: who sets it.
+            based_on: the number of the version that the text is an edit of, 0 for a new policy;
+                ``None`` replaces whatever is active.
 
         Raises:
             MalformedRequestError: the id is not one.
             MalformedPolicyError: the policy cannot serve; with line and column where known.
+            ConflictError: there is a newer version than the text is based on.
         """
         if not _POLICY_ID.fullmatch(policy_id):
             raise MalformedRequestError(
@@ -106,7 +116,9 @@ class AttestationPolicies:
         policy = PolicyText.of(f"{policy_id}.rego", text)
         check_attestation_policy(policy, self._engine)
         with self._transactions():
-            return self._append(policy_id, policy, actor)
+            version = self._append(policy_id, policy, actor)
+            require_successor(version, based_on)
+            return version
 
     def prepare(self) -> None:
         """Install the default policies that are missing. Safe to repeat."""

@@ -9,7 +9,7 @@ from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
 from app.trust.errors import PolicyNotFoundError
 from app.trust.json_types import JSONObject
-from app.trust.policies import PolicyKind, PolicyStore, PolicyVersion
+from app.trust.policies import PolicyKind, PolicyStore, PolicyVersion, require_successor
 from app.trust.policy_engine import PolicyEngine, PolicyText, Undefined
 from app.trust.revisions import RevisionCache, Revisions
 from app.trust.transactions import Transactions
@@ -81,19 +81,28 @@ class ResourcePolicies:
         self._clock = clock
         self._active = RevisionCache(self._load)
 
-    def set(self, text: str, actor: Actor) -> PolicyVersion:
+    def set(self, text: str, actor: Actor, *, based_on: int | None = None) -> PolicyVersion:
         """Make a text the resource policy, once it has proved that it can decide.
+
+        Args:
+            text: Rego source.
+            actor: who sets it.
+            based_on: the number of the version that the text is an edit of; ``None`` replaces
+                whatever is active.
 
         Raises:
             MalformedPolicyError: it does not compile, or has no rule ``allow`` in
                 package ``policy``.
+            ConflictError: there is a newer version than the text is based on.
             StoreUnavailableError: it could not be written down; the old one stays.
         """
         policy = PolicyText.of(f"{RESOURCE_POLICY_ID}.rego", text)
         self._engine.check(policy, rules=(_RULE,), reference_values=False)
         before = self._load()
         with self._transactions():
-            return self._append(policy, before, actor)
+            version = self._append(policy, before, actor)
+            require_successor(version, based_on)
+            return version
 
     def install_default(self, text: str, actor: Actor) -> bool:
         """Set a text unless there is a resource policy; whether it was set.

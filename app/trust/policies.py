@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from app.trust.errors import ConflictError
 from app.trust.policy_engine import PolicyText
 
 
@@ -63,3 +64,19 @@ class PolicyStore(Protocol):
     def versions(self, kind: PolicyKind, policy_id: str) -> list[PolicyVersion]:
         """All versions of a policy, newest first."""
         ...
+
+
+def require_successor(version: PolicyVersion, based_on: int | None) -> None:
+    """Refuse a version that would silently replace one that its author has not seen.
+
+    Asked after the version was appended and before its transaction ends: only then does its number
+    tell for certain what it follows.
+
+    Raises:
+        ConflictError: a newer version than ``based_on`` was active; ``None`` asks for nothing.
+    """
+    if based_on is not None and version.version != based_on + 1:
+        raise ConflictError(
+            f"{version.policy_id} has changed: version {version.version - 1} is active, "
+            f"the edit began with version {based_on}"
+        )

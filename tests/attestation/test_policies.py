@@ -8,6 +8,7 @@ from fakes import FakeClock, MemoryAuditLog, MemoryDatabase, MemoryPolicies, Mem
 from app.attestation.policies import DEFAULT_POLICY_IDS, AttestationPolicies
 from app.trust.audit import Actor
 from app.trust.errors import (
+    ConflictError,
     MalformedPolicyError,
     MalformedRequestError,
     PolicyNotFoundError,
@@ -171,3 +172,11 @@ def test_an_outage_is_told(bench: Bench) -> None:
     bench.db.down = True
     with pytest.raises(StoreUnavailableError):
         bench.policies.set("p_cpu", GOOD, OWNER)
+
+
+def test_an_edit_of_an_old_version_replaces_nothing(bench: Bench) -> None:
+    """Who was slower is told; a new policy is based on no version."""
+    bench.policies.set("mine", GOOD, OWNER, based_on=0)
+    with pytest.raises(ConflictError):
+        bench.policies.set("mine", GOOD + "# mine", OWNER, based_on=0)
+    assert [each.version for each in bench.policies.versions("mine")] == [1]

@@ -7,7 +7,12 @@ from broker.world import ALLOW_AFFIRMING, OPERATOR, World
 from fakes import NOON
 
 from app.broker.policies import RESOURCE_POLICY_ID
-from app.trust.errors import MalformedPolicyError, PolicyNotFoundError, StoreUnavailableError
+from app.trust.errors import (
+    ConflictError,
+    MalformedPolicyError,
+    PolicyNotFoundError,
+    StoreUnavailableError,
+)
 from app.trust.policy_engine import policy_digest
 
 DENY = "package policy\ndefault allow := false\n"
@@ -74,3 +79,13 @@ def test_lists_ids_as_trustee_does(world: World) -> None:
     assert World().policies.ids() == []
     with pytest.raises(PolicyNotFoundError):
         World().policies.get()
+
+
+def test_an_edit_of_an_old_version_replaces_nothing(world: World) -> None:
+    """Who was slower is told, and neither a version nor an audit record is left of it."""
+    world.policies.set(DENY, OPERATOR, based_on=1)
+    audited = len(world.db.audit)
+    with pytest.raises(ConflictError):
+        world.policies.set(ALLOW_AFFIRMING, OPERATOR, based_on=1)
+    assert world.policies.get().text == DENY
+    assert len(world.db.audit) == audited
