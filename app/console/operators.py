@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -142,9 +142,33 @@ class OperatorService:
             )
         return self._replace(operator, password, by, one_time=False)
 
+    def change_role(self, name: str, role: Role, by: Actor) -> Operator:
+        """Give an account another role; it counts from the account's next request on.
+
+        Raises:
+            ConflictError: there is no such account, or it is the last owner's.
+        """
+        with self.transactions():
+            operator = self.operators.find(name)
+            if operator is None:
+                raise ConflictError(f"there is no operator named {name}")
+            changed = replace(operator, role=role)
+            self.operators.replace(changed)
+            if not any(each.role is Role.OWNER for each in self.operators.all()):
+                raise ConflictError("someone has to be owner: make another operator owner first")
+            entry = AuditEntry(
+                self.clock.now(), by, "operators:role:change", name, operator.role, role
+            )
+            self.audit.append(entry)
+        return changed
+
     def find(self, name: str) -> Operator | None:
         """The account of this name."""
         return self.operators.find(name)
+
+    def all(self) -> list[Operator]:
+        """Every account, by name."""
+        return self.operators.all()
 
     def _replace(self, operator: Operator, password: str, by: Actor, *, one_time: bool) -> Operator:
         now = self.clock.now()
