@@ -322,9 +322,19 @@ class MemorySecrets:
     def versions(self, resource_id: ResourceID) -> list[SecretVersion]:
         return [v for v, _ in reversed(self.db.secrets) if v.resource_id == resource_id]
 
-    def page(self, *, after: ResourceID | None, limit: int) -> list[SecretVersion]:
+    def page(
+        self, *, after: ResourceID | None, limit: int, within: tuple[str, ...] = ()
+    ) -> list[SecretVersion]:
         active = sorted((v for v, _ in self.db.secrets if v.active), key=lambda v: v.resource_id)
-        return [v for v in active if after is None or v.resource_id > after][:limit]
+        return [
+            v
+            for v in active
+            if (after is None or v.resource_id > after)
+            and (v.resource_id.repository, v.resource_id.type)[: len(within)] == within
+        ][:limit]
+
+    def repositories(self, limit: int) -> list[str]:
+        return sorted({v.resource_id.repository for v, _ in self.db.secrets if v.active})[:limit]
 
     def sealed_versions(self) -> list[SealedSecret]:
         return [SealedSecret(v.resource_id, v.version, sealed) for v, sealed in self.db.secrets]
@@ -367,9 +377,14 @@ class MemoryReferenceValues:
         self.db.raise_revision("reference_values")
         return self.db.reference_values.pop(name, None) is not None
 
-    def page(self, *, after: str | None, limit: int) -> list[ReferenceValue]:
+    def page(
+        self, *, after: str | None, limit: int, containing: str | None = None
+    ) -> list[ReferenceValue]:
         values = sorted(self.db.reference_values.values(), key=lambda v: v.name)
-        return [v for v in values if after is None or v.name > after][:limit]
+        wanted = (containing or "").lower()
+        return [
+            v for v in values if (after is None or v.name > after) and wanted in v.name.lower()
+        ][:limit]
 
 
 class FakeHTTP:

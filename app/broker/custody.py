@@ -87,9 +87,15 @@ class Custody:
         """Metadata of every version, newest first; empty when the secret never existed."""
         return self.secrets.versions(resource_id)
 
-    def page(self, *, after: ResourceID | None, limit: int) -> list[SecretVersion]:
-        """Metadata of the active version of each secret, by id, from the first after ``after``."""
-        return self.secrets.page(after=after, limit=limit)
+    def page(
+        self, *, after: ResourceID | None, limit: int, within: tuple[str, ...] = ()
+    ) -> list[SecretVersion]:
+        """Metadata of the active version of each secret, by id; see ``SecretStore.page``."""
+        return self.secrets.page(after=after, limit=limit, within=within)
+
+    def repositories(self, limit: int) -> list[str]:
+        """The first repositories that have a secret, in order."""
+        return self.secrets.repositories(limit)
 
     def rewrap(self, actor: Actor) -> int:
         """Wrap every data key under the current key-encryption key; how many were rewrapped.

@@ -94,8 +94,20 @@ class SecretStore(Protocol):
         """Every version, newest first; empty when the secret never existed."""
         ...
 
-    def page(self, *, after: ResourceID | None, limit: int) -> list[SecretVersion]:
-        """The active version of each secret, by id, from the first id after ``after``."""
+    def page(
+        self, *, after: ResourceID | None, limit: int, within: tuple[str, ...] = ()
+    ) -> list[SecretVersion]:
+        """The active version of each secret, by id, from the first id after ``after``.
+
+        Args:
+            after: an id, or ``None`` to begin with the first.
+            limit: at most this many.
+            within: the repository, or repository and type, that the ids begin with.
+        """
+        ...
+
+    def repositories(self, limit: int) -> list[str]:
+        """The first repositories that have a secret, in order."""
         ...
 
     def sealed_versions(self) -> list[SealedSecret]:

@@ -46,6 +46,12 @@ _VERSIONS = (
 )
 _BY_PATH = _METADATA.select_from(_ACTIVE).order_by(*_PATH)
 _SEALED_VERSIONS = _SEALED.select_from(_EVERY).order_by(*_PATH, secret_versions.c.version)
+_NEXT_REPOSITORY = (
+    select(secrets.c.repository)
+    .where(secrets.c.repository > bindparam("after"), secrets.c.active_version.is_not(None))
+    .order_by(secrets.c.repository)
+    .limit(1)
+)
 _SECRET_ID = select(secrets.c.secret_id).where(*_OF_PATH)
 _ACTIVATE = (
     update(secrets)
@@ -111,14 +117,33 @@ class SQLSecretStore:
             rows = connection.execute(_VERSIONS, _of_path(resource_id)).all()
         return [_version(row) for row in rows]
 
-    def page(self, *, after: ResourceID | None, limit: int) -> list[SecretVersion]:
-        """The active version of each secret, by id, from the first id after ``after``."""
+    def page(
+        self, *, after: ResourceID | None, limit: int, within: tuple[str, ...] = ()
+    ) -> list[SecretVersion]:
+        """The active version of each secret, by id; see ``SecretStore.page``."""
         statement = _BY_PATH.limit(limit)
+        for column, wanted in zip(_PATH, within, strict=False):
+            statement = statement.where(column == wanted)
         if after is not None:
             place = tuple_(after.repository, after.type, after.tag)
             statement = statement.where(tuple_(*_PATH) > place)
         with self.database.read() as connection:
             return [_version(row) for row in connection.execute(statement)]
+
+    def repositories(self, limit: int) -> list[str]:
+        """The first repositories that have a secret, in order.
+
+        One step of the index for each of them, however many secrets a repository has.
+        """
+        found: list[str] = []
+        with self.database.read() as connection:
+            while len(found) < limit:
+                after = {"after": found[-1] if found else ""}
+                name = connection.execute(_NEXT_REPOSITORY, after).scalar()
+                if name is None:
+                    break
+                found.append(name)
+        return found
 
     def sealed_versions(self) -> list[SealedSecret]:
         """Every sealed version; for rewrapping under another key-encryption key."""

@@ -130,3 +130,17 @@ def test_large_secrets_come_back_whole(stores: Stores, now: datetime) -> None:
     found = stores.secrets.find(PATH)
     assert found is not None
     assert found.sealed == blob
+
+
+def test_a_list_can_stay_within_a_repository_or_a_type(stores: Stores, now: datetime) -> None:
+    """What was deleted is in neither list."""
+    paths = [("a", "x", "1"), ("a", "y", "1"), ("a", "y", "2"), ("b", "x", "1"), ("c", "x", "1")]
+    for path in paths:
+        add(stores, now, ResourceID(*path))
+    with stores.transaction():
+        stores.secrets.delete(ResourceID("c", "x", "1"), now)
+    assert stores.secrets.repositories(10) == ["a", "b"]
+    assert stores.secrets.repositories(1) == ["a"]
+    assert len(stores.secrets.page(after=None, limit=10, within=("a",))) == 3
+    page = stores.secrets.page(after=ResourceID("a", "y", "1"), limit=10, within=("a", "y"))
+    assert [str(each.resource_id) for each in page] == ["a/y/2"]
