@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 from collections.abc import Iterator
 
 import click
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
-from repository import DOCS, headings, page, sections
+from repository import DOCS, headings, page, sections, trees
 
 from app.attestation import verifiers
 from app.blueprints.ops import metrics
@@ -125,6 +126,23 @@ def test_exit_codes_of_the_guest_are_documented() -> None:
     assert leaves
     told = [f"| {kind.exit_code} | `{kind.code}` |" for kind in leaves]
     assert [row for row in told if row not in text] == []
+
+
+def test_settings_of_the_guest_are_documented() -> None:
+    """Every key that the guest reads stands on its page."""
+    ((_, tree),) = [found for found in trees("guest") if found[0].name == "settings.py"]
+    keys = {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"text", "choice", "flag", "seconds", "section"}
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+    told = re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`\n]+)`", page("reference/guest.md"))))
+    assert len(keys) > 10
+    assert sorted(str(key) for key in keys - set(told)) == []
 
 
 def test_device_paths_of_the_guest_are_documented() -> None:
