@@ -184,6 +184,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         check_health=lambda: _check_health(base),
         close=database.close,
         posture=_posture(settings),
+        clock=base.clock,
     )
     return Wired(services, tickets.at(base.revisions.current()).current.key)
 

@@ -14,6 +14,7 @@ from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
 from app.console.operators import OperatorService
 from app.trust.audit import Actor, AuditLog
+from app.trust.clock import Clock
 from app.trust.decisions import DecisionRecord, DecisionStore
 from app.trust.replays import Replayed
 from app.trust.token_keys import TokenKeys
@@ -62,3 +63,4 @@ class Services:
     check_health: Callable[[], None]
     close: Callable[[], None]
     posture: Posture
+    clock: Clock

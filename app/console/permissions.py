@@ -13,6 +13,7 @@ class Permission(StrEnum):
     """One thing that can be allowed, ``area:resource:action``, kept in alphabetical order."""
 
     AUDIT_READ = "audit:log:read"
+    COMPONENT_READ = "console:components:read"
     DECISION_READ = "decisions:record:read"
     DECISION_REPLAY = "decisions:record:replay"
     KEY_READ = "keys:signing:read"

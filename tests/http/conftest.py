@@ -11,12 +11,14 @@ from applications import (
     row_counts,
     services,
 )
+from console_client import console
 
 __all__ = [
     "admin",
     "affirming",
     "app",
     "client",
+    "console",
     "guest",
     "owner",
     "prepared",

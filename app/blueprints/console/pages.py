@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from app.blueprints.console.navigation import may, navigation
 from app.blueprints.console.queries import decision_query
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, access
+from app.console.overview import CHART_HEIGHT, CHART_LABELS, CHART_WIDTH
+from app.console.overview import overview as count_decisions
 from app.console.permissions import Permission
 from app.trust.decisions import DecisionKind, DecisionQuery, Outcome
 from app.trust.errors import DecisionNotFoundError
@@ -28,14 +31,28 @@ def blueprint() -> Blueprint:
             return redirect(url_for("login.password"), 303)
         return None
 
+    bp.app_context_processor(lambda: {"navigation": navigation()})
+    _add_overview(bp)
+    _add_decisions(bp)
+    return bp
+
+
+def _add_overview(bp: Blueprint) -> None:
     @bp.get("/")
     @access(Permission.OVERVIEW_READ)
     def overview() -> ResponseReturnValue:
-        latest = services().decisions.page(DecisionQuery(limit=_LATEST))
+        decisions, clock = services().decisions, services().clock
         return render_template(
-            "console/overview.html", posture=services().posture, decisions=latest
+            "console/overview.html",
+            posture=services().posture,
+            figures=count_decisions(decisions, clock),
+            chart={"width": CHART_WIDTH, "height": CHART_HEIGHT + CHART_LABELS},
+            decisions=decisions.page(DecisionQuery(limit=_LATEST)),
+            keys=services().token_keys.list() if may(g.caller, Permission.KEY_READ) else (),
         )
 
+
+def _add_decisions(bp: Blueprint) -> None:
     @bp.get("/decisions")
     @access(Permission.DECISION_READ)
     def decisions() -> ResponseReturnValue:
@@ -63,8 +80,6 @@ def blueprint() -> Blueprint:
             inputs=_readable(record.inputs),
             result=_readable(record.result),
         )
-
-    return bp
 
 
 def front_door() -> Blueprint:

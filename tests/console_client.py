@@ -1,0 +1,75 @@
+"""A browser without JavaScript for tests of the console: signs in, reads pages, fills in forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.blueprints.services import Services
+from app.console.operators import Operator
+from app.console.permissions import Role
+
+# Cheap, because what is tested here is not the hash.
+_HASHER = PasswordHasher(time_cost=1, memory_cost=8)
+_PASSWORD = "a long enough passphrase"
+_CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Console:
+    """A signed-in operator."""
+
+    client: FlaskClient
+    csrf: str
+
+    @classmethod
+    def of(cls, app: Flask, services: Services, role: Role, name: str | None = None) -> Console:
+        """A new operator of this role, signed in."""
+        operator = Operator(
+            name=name or f"an-{role}",
+            role=role,
+            password_hash=_HASHER.hash(_PASSWORD),
+            one_time=False,
+            epoch=1,
+            created_at=datetime.now(UTC),
+        )
+        with app.app_context(), services.operators.transactions():
+            services.operators.operators.add(operator)
+        client = app.test_client()
+        form = {"name": operator.name, "password": _PASSWORD}
+        form["csrf_token"] = cls._token(client.get("/console/sign-in"))
+        assert client.post("/console/sign-in", data=form).status_code == 303
+        return cls(client, cls._token(client.get("/console/")))
+
+    def get(self, path: str) -> Any:
+        """A page below ``/console``."""
+        return self.client.get(f"/console{path}")
+
+    def post(self, path: str, **form: Any) -> Any:
+        """A form below ``/console`` with its token."""
+        data = {"csrf_token": self.csrf, **form}
+        return self.client.post(f"/console{path}", data=data)
+
+    @staticmethod
+    def _token(page: Any) -> str:
+        found = _CSRF.search(page.text)
+        assert found, page.text
+        return found.group(1)
+
+
+@pytest.fixture
+def console(app: Flask, services: Services) -> Callable[..., Console]:
+    """Signs a new operator of a role in to the console."""
+
+    def sign_in(role: Role, name: str | None = None) -> Console:
+        return Console.of(app, services, role, name)
+
+    return sign_in
