@@ -30,6 +30,8 @@ class Form(Enum):
     JSON = b"{"
     # Intel's PCCS serves the root's list as hex of DER.
     DER_OR_HEX = (b"\x30", b"30")
+    # Hygon's own structure, of version 1.
+    HYGON = b"\x01\x00\x00\x00"
 
     def fits(self, body: bytes) -> bool:
         """Whether the bytes begin as a document of this form does."""
