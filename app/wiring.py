@@ -22,6 +22,7 @@ from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
 from app.attestation.challenges import Challenges
 from app.attestation.collateral.amd import AMDCatalogue
+from app.attestation.collateral.hygon import HygonCatalogue
 from app.attestation.collateral.intel import IntelCatalogue, UpdateType
 from app.attestation.collateral.intel_bundle import IntelBundle
 from app.attestation.collateral.sources import CollateralPlan, CollateralSources, open_collateral
@@ -366,7 +367,7 @@ def _collateral(base: Foundations) -> CollateralSources:
     intel = IntelCatalogue(settings.intel_url, update)
     plan = CollateralPlan(
         sources=settings.sources,
-        catalogues=(AMDCatalogue(settings.amd_url), intel),
+        catalogues=(AMDCatalogue(settings.amd_url), intel, HygonCatalogue()),
         bundles=bundles,
     )
     client = PooledHTTPClient(timeout_seconds=settings.timeout_seconds)
