@@ -10,7 +10,7 @@ import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import click
 
 from app.blueprints.services import Services
 from app.broker.secrets import ResourceID
-from app.config import CONFIG_VARIABLE, insecure_settings, load_settings
+from app.config import CONFIG_VARIABLE, LogSettings, insecure_settings, load_settings
 from app.console.permissions import Role
 from app.trust.audit import Actor, first_broken_link
 from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
@@ -347,7 +347,9 @@ def _services(config_path: Path | None) -> Iterator[Services]:
     from app.blueprints.deps import EXTENSION
     from app.factory import build
 
-    app = build(load_settings(config_path))
+    # What a command prints is its answer; what a server would log at its start is not.
+    quiet = replace(load_settings(config_path), log=LogSettings(level="error", format="text"))
+    app = build(quiet)
     with app.app_context():
         yield app.extensions[EXTENSION]
 

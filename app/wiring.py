@@ -139,10 +139,12 @@ def prepare(settings: Settings) -> None:
     try:
         upgrade(database)
         base = _foundations(settings, database)
-        base.token_keys.prepare()
         _make_ticket_keys(base)
-        _resource_policies(base).install_default(_default_resource_policy(), _SETUP)
-        _attestation_policies(base).prepare()
+        if "as" in settings.roles:
+            base.token_keys.prepare()
+            _attestation_policies(base).prepare()
+        if "kbs" in settings.roles:
+            _resource_policies(base).install_default(_default_resource_policy(), _SETUP)
     finally:
         database.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import request
 
 from app.trust.errors import MalformedRequestError
@@ -57,6 +59,18 @@ def query_parameters() -> dict[str, str]:
     return {name: values[-1] for name, values in request.args.lists()}
 
 
+def whole_number(parameters: Mapping[str, str], name: str, default: int | None = None) -> int:
+    """A parameter that is a number of at most nine digits.
+
+    Raises:
+        MalformedRequestError: it is missing and has no default, or is no such number.
+    """
+    text = parameters.get(name) or ("" if default is None else str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise MalformedRequestError(f"{name} is a whole number")
+    return int(text)
+
+
 def page_limit(default: int = 50, most: int = 500) -> int:
     """How many rows the caller wants, from the parameter ``limit``.
 
@@ -64,6 +78,6 @@ def page_limit(default: int = 50, most: int = 500) -> int:
         MalformedRequestError: it is not a whole number from 1 to ``most``.
     """
     text = request.args.get("limit", str(default))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
         raise MalformedRequestError(f"limit is a whole number from 1 to {most}")
     return int(text)

@@ -123,5 +123,5 @@ def require_known(key: VerificationKey | None) -> VerificationKey:
         UnknownKeyError: there is none.
     """
     if key is None:
-        raise UnknownKeyError("the issuer has no key of the token's kid")
+        raise UnknownKeyError("the issuer publishes no key that could have signed this token")
     return key

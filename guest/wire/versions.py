@@ -41,8 +41,8 @@ def parse_version(text: str) -> Version:
 def is_served(version: Version) -> bool:
     """Whether requests of this version can be served.
 
-    0.4 is spoken exactly; its patches change nothing on the wire. A guest of an older 0.x is let
-    in, because its request is the same: whether the rest of what it sends can be served shows when
-    it is parsed. Pre-releases and the future are refused.
+    0.4 is spoken exactly; its patches change nothing on the wire. Late guests of 0.3 send what 0.4
+    sends. Older ones repeat no nonce in their attestation, so nothing could say what their evidence
+    is bound to: better refused at the challenge than after it. So are pre-releases and the future.
     """
-    return version.major == 0 and 1 <= version.minor <= 4 and not version.pre_release
+    return version.major == 0 and 3 <= version.minor <= 4 and not version.pre_release

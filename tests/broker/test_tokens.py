@@ -243,7 +243,7 @@ def test_a_remembered_signature_does_not_outlive_its_key_or_its_time() -> None:
     with pytest.raises(DomainError, match="over"):
         trusting.verify(text, NOON + timedelta(hours=1), REVISIONS)
     keys.mint = Mint()
-    with pytest.raises(DomainError, match="kid"):
+    with pytest.raises(DomainError, match="publishes no key"):
         trusting.verify(text, NOON, REVISIONS)
 
 
@@ -299,7 +299,7 @@ def test_of_several_issuers_each_vouches_for_itself_alone() -> None:
     both = (MINT, "https://as.example"), (other, "https://other.example")
     for mint, iss in both:
         assert trusting.verify(mint.sign(claims(iss=iss)), NOON, REVISIONS).iss == iss
-    with pytest.raises(DomainError, match="kid"):
+    with pytest.raises(DomainError, match="publishes no key"):
         trusting.verify(other.sign(CLAIMS), NOON, REVISIONS)
 
 

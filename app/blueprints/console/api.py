@@ -13,6 +13,7 @@ from app.blueprints.gate import access, actor
 from app.blueprints.parsing import page_limit
 from app.broker.secrets import ResourceID, SecretVersion
 from app.console.permissions import Permission
+from app.trust.audit import AuditRecord
 from app.trust.decisions import DecisionRecord
 from app.trust.errors import DecisionNotFoundError, MalformedRequestError, ResourceNotFoundError
 from app.trust.json_types import JSONObject
@@ -59,7 +60,7 @@ def _add_audit(bp: Blueprint) -> None:
         if before is not None and not (before.isascii() and before.isdigit()):
             raise MalformedRequestError("before is the sequence number of a record")
         page = services().audit.page(before=int(before) if before else None, limit=page_limit())
-        return jsonify([asdict(record) for record in page])
+        return jsonify([audit_line(record) for record in page])
 
 
 def _add_secrets(bp: Blueprint) -> None:
@@ -93,6 +94,13 @@ def decision_summary(record: DecisionRecord) -> JSONObject:
     summary = asdict(record)
     del summary["inputs"], summary["result"]
     return {**summary, "at": record.at.isoformat()}
+
+
+def audit_line(record: AuditRecord) -> JSONObject:
+    """An audit record with its time in ISO 8601."""
+    line = asdict(record)
+    line["entry"]["at"] = record.entry.at.isoformat()
+    return line
 
 
 def _decision(decision_id: str) -> DecisionRecord:

@@ -37,6 +37,7 @@ from app.trust.errors import (
     PolicyNotFoundError,
     TokenError,
     UnavailableError,
+    UnknownTEEError,
     UnsupportedError,
     UnverifiedError,
 )
@@ -100,7 +101,7 @@ class RemoteAppraiser:
         """
         reply = self._post("/challenge", {"tee": tee, "tee_params": json.dumps(parameters)})
         if reply.status != 200:
-            raise _refusal(reply)
+            raise _challenge_refusal(reply)
         try:
             if reply.headers.get("content-type", "").startswith("application/json"):
                 challenge = parse_challenge(parse_json_object(reply.body))
@@ -263,6 +264,14 @@ def _refusal(reply: HTTPReply) -> DomainError:
     if code is None and reply.status in _MALFORMED_STATUSES:
         return MalformedEvidenceError("the Attestation Service cannot read the evidence")
     return _misbehaved(f"it answers {reply.status}")
+
+
+def _challenge_refusal(reply: HTTPReply) -> DomainError:
+    """The error that no challenge stands for: there is no evidence yet that could be at fault."""
+    error = _refusal(reply)
+    if isinstance(error, UnverifiedError | MalformedEvidenceError):
+        return UnknownTEEError("the Attestation Service has no challenge for this TEE")
+    return error
 
 
 def _misbehaved(what: str) -> AppraiserUnavailableError:
