@@ -31,7 +31,14 @@ from app.trust.transactions import Transactions
 
 _log = structlog.get_logger(__name__)
 
-DEFAULT_POLICY_IDS = ("default_cpu", "default_gpu", "default_switch", "default_ppcie")
+DEFAULT_POLICY_IDS = (
+    "default_cpu",
+    "default_gpu",
+    "default_switch",
+    "default_ppcie",
+    "default_dcu",
+    "default_nvidia-dpu",
+)
 
 # wire.md, section 6.3: what every storage of Trustee can name.
 _POLICY_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)

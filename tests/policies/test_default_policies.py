@@ -375,6 +375,55 @@ def test_every_claim_of_a_device_counts(policy: str, device: dict[str, Any]) -> 
             assert found != (2, 3, 2), name
 
 
+DPU = claims("synthetic/dpu/evidence.claims.json")
+DPU_VALUES = {
+    "dpu_device_classes": [DPU["device_class"]],
+    "dpu_accumulated_fwids": [DPU["accumulated_fwid"]],
+    "dpu_firmware_layers_counts": [DPU["firmware_layers_count"]],
+}
+(DCU,) = claims("synthetic/dcu/evidence.claims.json")
+DCU_VALUES = {
+    "dcu_chip_ids": [DCU["body"]["chip_id"]],
+    "dcu_measures": [DCU["body"]["measure"]],
+    "dcu_report_versions": [DCU["body"]["version"]],
+}
+ACCELERATORS = {
+    "nvidia-dpu": ("default_nvidia-dpu", DPU, DPU_VALUES),
+    "hygondcu": ("default_dcu", DCU, DCU_VALUES),
+}
+WORSE_ACCELERATORS: list[tuple[str, str, Any, tuple[int, int, int]]] = [
+    ("nvidia-dpu", "device_class", "other", (97, 3, 2)),
+    ("nvidia-dpu", "device_class", ..., (97, 3, 2)),
+    ("nvidia-dpu", "accumulated_fwid", "00", (2, 33, 2)),
+    ("nvidia-dpu", "firmware_layers_count", 2, (2, 3, 36)),
+    ("nvidia-dpu", "firmware_layers_count", 0, (2, 33, 36)),
+    ("nvidia-dpu", "session_nonce", ..., (2, 3, 36)),
+    ("hygondcu", "body/chip_id", "00", (97, 3, 2)),
+    ("hygondcu", "body/measure", "00", (2, 33, 2)),
+    ("hygondcu", "body/measure", ..., (2, 33, 2)),
+    ("hygondcu", "body/version", 2, (2, 3, 36)),
+]
+
+
+@pytest.mark.parametrize("tee", ACCELERATORS)
+def test_accelerators_are_affirmed_by_reference_values_only(tee: str) -> None:
+    """There is a policy for each class, and it says nothing good by itself (wire.md 14.2, 43)."""
+    policy, good, values = ACCELERATORS[tee]
+    assert judged(policy, {tee: good}, values) == (2, 3, 2)
+    assert judged(policy, {tee: good}, {}) == UNKNOWN
+    assert judged(policy, {}, values) == UNKNOWN
+    assert judged(policy, {"other": good}, values) == UNKNOWN
+
+
+@pytest.mark.parametrize(("tee", "path", "to", "expected"), WORSE_ACCELERATORS)
+def test_every_claim_of_an_accelerator_counts(
+    tee: str, path: str, to: Any, expected: tuple[int, int, int]
+) -> None:
+    """Each condition stands for itself."""
+    policy, good, values = ACCELERATORS[tee]
+    assert judged(policy, {tee: changed(good, path, to)}, values) == expected
+
+
 SUBMODS = [
     ({}, False),
     ({"submods": {}}, False),
