@@ -30,6 +30,12 @@ _REFUSALS: dict[int, type[RefusedError]] = {
     503: UnavailableError,
     504: UnavailableError,
 }
+# Trustee's KBS says 401 to nearly everything; the last segment of its error's ``type`` tells when a
+# fresh attestation would change nothing. A plugin's failure may be a missing secret or an outage.
+_FINAL_TYPES: dict[str, type[RefusedError]] = {
+    "PolicyDeny": DeniedError,
+    "PluginInternalError": RequestRefusedError,
+}
 
 
 def success_json(reply: Reply) -> JSONValue:
@@ -58,13 +64,21 @@ def check_success(reply: Reply) -> None:
     detail = body.get("detail")
     sentence = _printable(detail) if isinstance(detail, str) and detail else "no detail given"
     reason = reply.headers.get(REASON_HEADER) or body.get("code")
-    kind = _REFUSALS.get(reply.status, RequestRefusedError)
-    raise kind(
+    raise _kind(reply.status, body)(
         f"the server answered {reply.status}: {sentence}",
         status=reply.status,
         reason=_printable(reason) if isinstance(reason, str) else "",
         decision=_printable(reply.headers.get(DECISION_HEADER, "")),
     )
+
+
+def _kind(status: int, body: JSONObject) -> type[RefusedError]:
+    named = body.get("type")
+    if status == 401 and "code" not in body and isinstance(named, str):
+        final = _FINAL_TYPES.get(named.rpartition("/")[2])
+        if final is not None:
+            return final
+    return _REFUSALS.get(status, RequestRefusedError)
 
 
 def _error_body(reply: Reply) -> JSONObject:

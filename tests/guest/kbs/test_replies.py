@@ -40,6 +40,27 @@ def test_each_status_has_its_error(reply: Any, status: int, kind: type[Exception
     assert caught.value.status == status
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "kind"),
+    [
+        ("PolicyDeny", {}, DeniedError),
+        ("PluginInternalError", {}, RequestRefusedError),
+        ("TokenNotFound", {}, UnauthorizedError),
+        ("TokenVerifierError", {}, UnauthorizedError),
+        ("SomethingNew", {}, UnauthorizedError),
+        ("PolicyDeny", {"code": "token-expired"}, UnauthorizedError),
+    ],
+)
+def test_trustees_401_is_final_where_attesting_cannot_help(
+    reply: Any, name: str, more: dict[str, str], kind: type[Exception]
+) -> None:
+    """A denial by Trustee's KBS costs no second attestation; a reason code of ours counts more."""
+    body = {"type": f"https://github.com/confidential-containers/kbs/errors/{name}", **more}
+    with pytest.raises(kind) as caught:
+        check_success(reply(401, body))
+    assert type(caught.value) is kind
+
+
 def test_a_refusal_carries_the_servers_words(reply: Any) -> None:
     """Detail, reason code and decision id."""
     value = {"type": "…/PolicyDeny", "detail": "the policy says no", "code": "policy-denied"}
