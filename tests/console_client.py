@@ -18,7 +18,7 @@ from app.console.operators import Operator
 from app.console.permissions import Role
 
 # Cheap, because what is tested here is not the hash.
-_HASHER = PasswordHasher(time_cost=1, memory_cost=8)
+_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _PASSWORD = "a long enough passphrase"
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 

@@ -28,6 +28,8 @@ class Link:
 _PLACES = (
     ("Overview", "console.overview", Permission.OVERVIEW_READ),
     ("Decisions", "console.decisions", Permission.DECISION_READ),
+    ("Policies", "console.policies", Permission.POLICY_READ),
+    ("Signing keys", "console.signing_keys", Permission.KEY_READ),
 )
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from app.blueprints.console import policies, signing_keys
 from app.blueprints.console.navigation import may, navigation
 from app.blueprints.console.queries import decision_query
 from app.blueprints.deps import services
@@ -34,6 +35,8 @@ def blueprint() -> Blueprint:
     bp.app_context_processor(lambda: {"navigation": navigation()})
     _add_overview(bp)
     _add_decisions(bp)
+    policies.add_to(bp)
+    signing_keys.add_to(bp)
     return bp
 
 

@@ -1,0 +1,36 @@
+"""The pages of the keys that sign tokens: where each is in its life, and rotation."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, g, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.blueprints.console.navigation import may
+from app.blueprints.deps import services
+from app.blueprints.gate import access, actor
+from app.console.permissions import Permission
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+
+    @bp.get("/signing-keys")
+    @access(Permission.KEY_READ)
+    def signing_keys() -> ResponseReturnValue:
+        return render_template(
+            "console/signing_keys/list.html",
+            keys=services().token_keys.list(),
+            may_rotate=may(g.caller, Permission.KEY_ROTATE),
+        )
+
+    @bp.get("/signing-keys/rotate")
+    @access(Permission.KEY_ROTATE)
+    def confirm_rotation() -> ResponseReturnValue:
+        return render_template("console/signing_keys/rotate.html")
+
+    @bp.post("/signing-keys/rotate")
+    @access(Permission.KEY_ROTATE)
+    def rotate_signing_keys() -> ResponseReturnValue:
+        services().token_keys.rotate(actor())
+        flash("The next key signs from now on; the one before it is retired and stays published.")
+        return redirect(url_for(".signing_keys"), 303)
