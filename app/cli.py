@@ -18,8 +18,9 @@ import click
 
 from app.blueprints.services import Services
 from app.broker.secrets import ResourceID
-from app.config import CONFIG_VARIABLE, LogSettings, insecure_settings, load_settings
+from app.config import CONFIG_VARIABLE, load_settings
 from app.console.permissions import Role
+from app.settings import LogSettings, insecure_settings
 from app.trust.audit import Actor, first_broken_link
 from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
 from app.trust.errors import ConfigError, DecisionNotFoundError, DomainError

@@ -1,328 +1,30 @@
-"""Settings: one TOML file, then environment variables; checked whole, then frozen.
-
-A setting whose name begins with ``insecure_`` weakens the system. Every one of them is off unless
-it is written down, is logged at each start and stands in the console's header.
-``docs/reference/settings.md`` explains each setting.
-"""
+"""Reading settings: one TOML file, then environment variables; checked whole, then frozen."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from app.settings import (
+    AdminSettings,
+    AttestationSettings,
+    BrokerSettings,
+    IssuerSettings,
+    SealingSettings,
+    ServerSettings,
+    Settings,
+    is_loopback,
+)
 from app.trust.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "VOUCHGATE_"
 CONFIG_VARIABLE = "VOUCHGATE_CONFIG"
-
-Role: TypeAlias = Literal["as", "kbs", "console"]
-Seconds: TypeAlias = Annotated[int, Field(ge=1, le=31_536_000)]
-_STRICT = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """How the server listens.
-
-    Attributes:
-        bind: ``address:port`` pairs.
-        public_url: the address under which guests and browsers reach this server, without a
-            trailing slash; ``None`` is the first of ``bind``.
-        tls_certificate: PEM file, leaf first; needed off loopback.
-        tls_private_key: PEM file.
-        insecure_http: serve plain HTTP off loopback.
-        insecure_public_metrics: serve ``/metrics`` without a token.
-        workers: processes.
-        threads: threads a process.
-        max_body_bytes: larger requests are refused with 413.
-        trusted_proxies: how many reverse proxies stand in front and set ``X-Forwarded-*``.
-    """
-
-    __pydantic_config__ = _STRICT
-    bind: tuple[str, ...] = ("127.0.0.1:8080",)
-    public_url: str | None = None
-    tls_certificate: Path | None = None
-    tls_private_key: Path | None = None
-    insecure_http: bool = False
-    insecure_public_metrics: bool = False
-    workers: Annotated[int, Field(ge=1, le=256)] = 2
-    threads: Annotated[int, Field(ge=1, le=256)] = 4
-    max_body_bytes: Annotated[int, Field(ge=1024, le=256 * 1024 * 1024)] = 2 * 1024 * 1024
-    trusted_proxies: Annotated[int, Field(ge=0, le=8)] = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseSettings:
-    """Where state lives.
-
-    Attributes:
-        url: ``sqlite:///path`` or ``postgresql+psycopg://user@host/name``.
-        password_file: file with the password of the database user.
-        pool_size: connections a process keeps.
-    """
-
-    __pydantic_config__ = _STRICT
-    url: str
-    password_file: Path | None = None
-    pool_size: Annotated[int, Field(ge=1, le=256)] = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealingSettings:
-    """Key-encryption keys.
-
-    Attributes:
-        keys: the first seals, all of them open. ``file:<path>`` of 64 hex digits, or
-            ``env:<VARIABLE>`` with 64 hex digits in it.
-    """
-
-    __pydantic_config__ = _STRICT
-    keys: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollateralSettings:
-    """Where vendor certificates, TCB info and revocation lists are found.
-
-    Attributes:
-        sources: in order: ``cache``, ``offline:<folder>``, ``vendor``.
-        amd_url: base address of AMD's Key Distribution Service.
-        intel_url: base address of Intel's PCS, or of a PCCS.
-        intel_update: which of Intel's two publications of a TCB recovery counts: ``early`` on the
-            day of its disclosure, ``standard`` about a year later.
-        intel_bundle: a file with Intel collateral for sites without a network.
-        timeout_seconds: of one request to a vendor.
-    """
-
-    __pydantic_config__ = _STRICT
-    sources: tuple[str, ...] = ("cache", "vendor")
-    amd_url: str = "https://kdsintf.amd.com"
-    intel_url: str = "https://api.trustedservices.intel.com"
-    intel_update: Literal["early", "standard"] = "early"
-    intel_bundle: Path | None = None
-    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttestationSettings:
-    """The Attestation Service.
-
-    Attributes:
-        issuer: ``iss`` of its tokens; ``None`` is the server's public address.
-        audience: ``aud`` of its tokens; ``None`` leaves the claim out, as Trustee's tokens do.
-        token_lifetime_seconds: of a token.
-        challenge_lifetime_seconds: of a nonce.
-        policy_id: the policy set used for handshakes of the KBS.
-        embed_certificate_chain: whether tokens carry ``jwk.x5c`` in their header.
-        verbose_token: whether tokens repeat the evidence of devices.
-        developer: of the verifier id in tokens (EAR, ``ear.verifier-id``).
-        verifiers: wire names of the TEEs that are accepted.
-        verifier_options: options by wire name; each verifier's page explains its own.
-        insecure_allow_sample: accept evidence that anyone can forge.
-        insecure_allow_no_nonce: sign tokens for requests without a nonce.
-        insecure_extra_roots: PEM files of roots that are no vendor's, by wire name.
-    """
-
-    __pydantic_config__ = _STRICT
-    issuer: str | None = None
-    audience: str | None = None
-    token_lifetime_seconds: Seconds = 300
-    challenge_lifetime_seconds: Seconds = 300
-    policy_id: str = "default"
-    embed_certificate_chain: bool = True
-    verbose_token: bool = True
-    developer: str = "https://vouchgate.invalid"
-    verifiers: tuple[str, ...] = ("snp", "tdx", "sgx")
-    verifier_options: dict[str, dict[str, Any]] = field(default_factory=dict)
-    insecure_allow_sample: bool = False
-    insecure_allow_no_nonce: bool = False
-    insecure_extra_roots: dict[str, Path] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuerSettings:
-    """A token issuer that the KBS trusts, by exactly one kind of key source.
-
-    Attributes:
-        name: what decisions and logs call it.
-        issuer: its ``iss``.
-        jwks_url: its key set, or its base address when it publishes discovery.
-        jwks_file: its key set as a file.
-        ca_files: PEM files; tokens then carry a chain in ``jwk.x5c`` that leads to one of them.
-        tls_ca_file: PEM file that ``jwks_url`` is checked against.
-        algorithms: accepted signature algorithms.
-        audience: required ``aud``; ``None`` checks none.
-        leeway_seconds: accepted clock skew.
-        tee_key_paths: JSON pointers under which the TEE key is found; empty means the usual ones.
-    """
-
-    __pydantic_config__ = _STRICT
-    name: str
-    issuer: str
-    jwks_url: str | None = None
-    jwks_file: Path | None = None
-    ca_files: tuple[Path, ...] = ()
-    tls_ca_file: Path | None = None
-    algorithms: tuple[str, ...] = ("ES256",)
-    audience: str | None = None
-    leeway_seconds: Annotated[int, Field(ge=0, le=600)] = 60
-    tee_key_paths: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteAppraiserSettings:
-    """An Attestation Service elsewhere that appraises for this KBS.
-
-    Attributes:
-        url: its base address.
-        ca_file: PEM file that its certificate is checked against.
-        timeout_seconds: of one request.
-        policy_id: the policy set asked for.
-    """
-
-    __pydantic_config__ = _STRICT
-    url: str
-    ca_file: Path | None = None
-    timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
-    policy_id: str = "default"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerSettings:
-    """The Key Broker Service.
-
-    Attributes:
-        session_lifetime_seconds: from the challenge on; covers the handshake and the cookie's use.
-        issuers: trusted token issuers besides the built-in Attestation Service.
-        remote_appraiser: who appraises in the handshake; ``None`` is the built-in service.
-        response_algorithms: TEE key algorithms that responses are sealed with.
-        insecure_rsa1_5: seal with RSAES-PKCS1-v1_5 for very old guests.
-        max_secret_bytes: larger secrets are refused.
-    """
-
-    __pydantic_config__ = _STRICT
-    session_lifetime_seconds: Seconds = 300
-    issuers: tuple[IssuerSettings, ...] = ()
-    remote_appraiser: RemoteAppraiserSettings | None = None
-    response_algorithms: tuple[str, ...] = ("ECDH-ES+A256KW", "RSA-OAEP-256")
-    insecure_rsa1_5: bool = False
-    max_secret_bytes: Annotated[int, Field(ge=1, le=64 * 1024 * 1024)] = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityProviderSettings:
-    """Who signs operators' bearer tokens.
-
-    Attributes:
-        name: what the audit log calls it.
-        public_key_file: PEM file of a public key, or
-        jwks_file: a key set as a file; tokens then carry a ``kid``.
-        issuer: required ``iss``; ``None`` checks none.
-        audience: required ``aud``; ``None`` checks none.
-        algorithms: accepted signature algorithms.
-    """
-
-    __pydantic_config__ = _STRICT
-    name: str
-    public_key_file: Path | None = None
-    jwks_file: Path | None = None
-    issuer: str | None = None
-    audience: str | None = None
-    algorithms: tuple[str, ...] = ("EdDSA", "Ed25519")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessRuleSettings:
-    """One line of the access list for bearer tokens; what no line allows is refused.
-
-    Attributes:
-        role: the ``role`` claim it is about.
-        methods: HTTP methods; ``*`` is every method.
-        paths: patterns of routed paths, segment by segment: ``*`` is any one segment, a final
-            ``**`` is any rest.
-    """
-
-    __pydantic_config__ = _STRICT
-    role: str
-    methods: Annotated[tuple[str, ...], Field(min_length=1)]
-    paths: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminSettings:
-    """Operators' access by REST. Without a provider and a rule, every such call is refused."""
-
-    __pydantic_config__ = _STRICT
-    identity_providers: tuple[IdentityProviderSettings, ...] = ()
-    access: tuple[AccessRuleSettings, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitSettings:
-    """How often one address may ask, in the notation ``<count>/<second|minute|hour>``.
-
-    The counters live in each process: they are a brake on floods, not an exact quota.
-
-    Attributes:
-        handshake: of challenges and attestations.
-        sign_in: of attempts to sign in to the console.
-    """
-
-    __pydantic_config__ = _STRICT
-    handshake: str = "6000/minute"
-    sign_in: str = "10/minute"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSettings:
-    """What is logged and how.
-
-    Attributes:
-        level: the least severe level that is written.
-        format: ``json`` for collectors, ``text`` for people.
-    """
-
-    __pydantic_config__ = _STRICT
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "text"] = "json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything that shapes a server."""
-
-    __pydantic_config__ = _STRICT
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
-    database: DatabaseSettings
-    sealing: SealingSettings
-    server: ServerSettings = field(default_factory=ServerSettings)
-    collateral: CollateralSettings = field(default_factory=CollateralSettings)
-    attestation: AttestationSettings = field(default_factory=AttestationSettings)
-    broker: BrokerSettings = field(default_factory=BrokerSettings)
-    admin: AdminSettings = field(default_factory=AdminSettings)
-    limits: LimitSettings = field(default_factory=LimitSettings)
-    log: LogSettings = field(default_factory=LogSettings)
-
-    @property
-    def public_url(self) -> str:
-        """The address under which this server is reached."""
-        if self.server.public_url:
-            return self.server.public_url.rstrip("/")
-        scheme = "https" if self.server.tls_certificate else "http"
-        return f"{scheme}://{self.server.bind[0]}"
-
-    @property
-    def token_issuer(self) -> str:
-        """``iss`` of the tokens that this server signs."""
-        return self.attestation.issuer or self.public_url
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -382,26 +84,6 @@ def read_key_encryption_keys(settings: SealingSettings) -> list[bytes]:
     if faults:
         raise ConfigError(faults)
     return keys
-
-
-def insecure_settings(settings: object, prefix: str = "") -> list[str]:
-    """The names of all weakening settings that are on, such as ``server.insecure_http``."""
-    found = []
-    for each in fields(settings):  # type: ignore[arg-type]  # a settings dataclass by construction
-        value = getattr(settings, each.name)
-        if each.name.startswith("insecure_") and value:
-            found.append(prefix + each.name)
-        elif is_dataclass(value):
-            found += insecure_settings(value, f"{prefix}{each.name}.")
-    return found
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name can only be reached from this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _read(path: Path) -> dict[str, Any]:

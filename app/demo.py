@@ -24,10 +24,11 @@ from joserfc.jwk import OKPKey
 from app.blueprints.deps import EXTENSION
 from app.blueprints.services import Services
 from app.broker.secrets import ResourceID
-from app.config import CONFIG_VARIABLE, Settings, load_settings
+from app.config import CONFIG_VARIABLE, load_settings
 from app.console.permissions import Role
 from app.factory import build
 from app.serving import serve
+from app.settings import Settings
 from app.trust.audit import Actor
 from app.trust.clock import SystemClock
 from app.wiring import prepare

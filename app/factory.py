@@ -21,9 +21,9 @@ from app.blueprints.limits import RateLimit
 from app.blueprints.login import routes as login_routes
 from app.blueprints.ops import metrics
 from app.blueprints.ops import routes as ops_routes
-from app.config import Settings, insecure_settings
 from app.logs import configure as configure_logs
 from app.serving import METRICS_VARIABLE
+from app.settings import Settings, insecure_settings
 
 _log = structlog.get_logger(__name__)
 

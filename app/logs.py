@@ -7,7 +7,7 @@ import sys
 
 import structlog
 
-from app.config import LogSettings
+from app.settings import LogSettings
 
 
 def configure(settings: LogSettings) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 from gunicorn.app.base import BaseApplication
 
-from app.config import Settings
+from app.settings import Settings
 from app.trust.errors import UnavailableError
 
 if TYPE_CHECKING:

@@ -50,17 +50,17 @@ from app.broker.release import ReleaseService
 from app.broker.replay import ReleaseReplay
 from app.broker.service import BrokerService
 from app.broker.tokens import TokenVerifier
-from app.config import (
+from app.config import read_key_encryption_keys
+from app.console.access_rules import AccessRule
+from app.console.admin_tokens import AdminTokens, IdentityProvider, key_set
+from app.console.operators import OperatorService
+from app.settings import (
     DatabaseSettings,
     IdentityProviderSettings,
     IssuerSettings,
     Settings,
     insecure_settings,
-    read_key_encryption_keys,
 )
-from app.console.access_rules import AccessRule
-from app.console.admin_tokens import AdminTokens, IdentityProvider, key_set
-from app.console.operators import OperatorService
 from app.store.audit import SQLAuditLog
 from app.store.collateral import SQLCollateralStore
 from app.store.database import Database, checked_url, init_app

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from app.config import Settings, parse_settings
+from app.config import parse_settings
+from app.settings import Settings
 
 SAMPLE_VALUES = {
     "launch_digest": ["abcde"],

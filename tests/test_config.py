@@ -7,14 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.config import (
-    SealingSettings,
-    Settings,
-    insecure_settings,
-    load_settings,
-    parse_settings,
-    read_key_encryption_keys,
-)
+from app.config import load_settings, parse_settings, read_key_encryption_keys
+from app.settings import SealingSettings, Settings, insecure_settings
 from app.trust.errors import ConfigError
 
 MINIMAL: dict[str, Any] = {

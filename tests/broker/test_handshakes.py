@@ -33,7 +33,9 @@ from app.trust.tickets import rotate_ticket_key
 from guest.wire.messages import Request
 
 
-@pytest.mark.parametrize("version", ["0.5.0", "1.0.0", "0.4.0-alpha", "0.0.9", "0.1.1", "0.2.0", "banana", ""])
+@pytest.mark.parametrize(
+    "version", ["0.5.0", "1.0.0", "0.4.0-alpha", "0.0.9", "0.1.1", "0.2.0", "banana", ""]
+)
 def test_refuses_versions_that_cannot_be_served(world: World, version: str) -> None:
     """A guest of the future is told at once."""
     with pytest.raises(ProtocolVersionError):

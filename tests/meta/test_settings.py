@@ -14,7 +14,7 @@ import pytest
 from repository import page, sections
 
 from app import config
-from app.config import Settings
+from app.settings import Settings
 
 DEFAULT = re.compile(r"^Default: (?P<default>.+?)\.?$", re.MULTILINE)
 DOCUMENTED = sections(page("reference/settings.md"), 3)
