@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from repository import page, sections
 
-from app import config
+from app import settings as settings_module
 from app.settings import Settings
 
 DEFAULT = re.compile(r"^Default: (?P<default>.+?)\.?$", re.MULTILINE)
@@ -22,7 +22,7 @@ DOCUMENTED = sections(page("reference/settings.md"), 3)
 
 def settings_of(kind: type, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any]]]:
     """Every setting that holds a value, with its path; tables are walked into."""
-    hints = typing.get_type_hints(kind, vars(config))
+    hints = typing.get_type_hints(kind, vars(settings_module))
     for each in dataclasses.fields(kind):
         table = _table(hints[each.name])
         if table is None:
