@@ -11,12 +11,13 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from guest import commands as do
+from guest.commands import Output
 from guest.errors import ConfigError, GuestError, RefusedError
-from guest.settings import MODELS, PASSPORT, Settings, load_settings
+from guest.settings import MODELS, Settings, load_settings
 from guest.wire.json_types import JSONObject
 
 if TYPE_CHECKING:
@@ -24,14 +25,9 @@ if TYPE_CHECKING:
     from guest.wiring import Outside
 
 PROGRAM = "vouchgate-guest"
+WRAP_TYPES = ("A256GCM", "A256CTR")
 
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What a command says: bytes for standard output, and the same as JSON."""
-
-    raw: bytes = field(repr=False)
-    members: JSONObject = field(repr=False)
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  (argparse names it in no other way)
 
 
 def main(arguments: Sequence[str] | None = None, outside: Outside | None = None) -> int:
@@ -53,34 +49,7 @@ def main(arguments: Sequence[str] | None = None, outside: Outside | None = None)
         _explain(error, as_json=options.json)
         return error.exit_code
     _say(output, as_json=options.json)
-    return 0
-
-
-def _token(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
-    from guest.aa.agent import AS_TOKEN, KBS_TOKEN
-    from guest.wiring import build_agent
-
-    kind = options.kind or (AS_TOKEN if settings.model == PASSPORT else KBS_TOKEN)
-    token = build_agent(settings, outside).get_token(kind)
-    return Output(f"{token.token}\n".encode("ascii"), dict(token.as_json()))
-
-
-def _get_resource(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
-    from guest.wire.encoding import b64_encode
-    from guest.wiring import build_agent, build_hub
-
-    hub = build_hub(settings, build_agent(settings, outside), outside)
-    plaintext = hub.get_resource(options.uri)
-    return Output(plaintext, {"resource": b64_encode(plaintext)})
-
-
-def _evidence(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
-    from guest.wiring import attestable
-
-    subject = attestable(settings, outside)
-    evidence = subject.collect(options.report_data)
-    text = json.dumps(evidence, separators=(",", ":"))
-    return Output(f"{text}\n".encode("ascii"), {"tee": subject.attester.tee, "evidence": evidence})
+    return output.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,15 +59,21 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    token = _command(commands, "token", _token, "attest and print the token")
+    _add_attesting(commands)
+    _add_sealing(commands)
+    return parser
+
+
+def _add_attesting(commands: Commands) -> None:
+    token = _command(commands, "token", do.token, "attest and print the token")
     kind = token.add_mutually_exclusive_group()
     kind.add_argument(
         "--as", dest="kind", action="store_const", const="coco_as", help="of the AS (passport)"
     )
     kind.add_argument("--kbs", dest="kind", action="store_const", const="kbs", help="of the KBS")
-    resource = _command(commands, "get-resource", _get_resource, "fetch a secret and print it")
+    resource = _command(commands, "get-resource", do.get_resource, "fetch a secret and print it")
     resource.add_argument("uri", metavar="URI", help="kbs:///repository/type/tag")
-    evidence = _command(commands, "evidence", _evidence, "print evidence, unattested")
+    evidence = _command(commands, "evidence", do.evidence, "print evidence, unattested")
     evidence.add_argument(
         "--report-data",
         type=_hex,
@@ -106,11 +81,30 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HEX",
         help="what to bind, at most 64 bytes; zeros by default",
     )
-    return parser
+
+
+def _add_sealing(commands: Commands) -> None:
+    unseal = _command(commands, "unseal", do.unseal, "open a sealed secret and print it")
+    unseal.add_argument("file", type=Path, metavar="FILE", help="the sealed secret; - is stdin")
+    seal = _command(commands, "seal", do.seal, "seal a secret for guests; needs no TEE")
+    seal.add_argument("--signing-key", type=Path, required=True, metavar="PEM", help="on P-256")
+    seal.add_argument("--kid", required=True, metavar="ID", help="where guests find the public key")
+    kind = seal.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--vault", metavar="URI", help="seal the name of this resource")
+    kind.add_argument("--envelope", metavar="URI", help="seal FILE under the key at this URI")
+    seal.add_argument("--kek", type=Path, metavar="KEYFILE", help="that key, 32 bytes")
+    seal.add_argument(
+        "--wrap-type", choices=WRAP_TYPES, default=WRAP_TYPES[0], help="cipher of the envelope"
+    )
+    seal.add_argument("file", type=Path, nargs="?", metavar="FILE", help="what to seal; - is stdin")
+    key = _command(commands, "sealing-key", do.sealing_key, "print the public key of a sealing key")
+    key.add_argument("--signing-key", type=Path, required=True, metavar="PEM", help="on P-256")
+    summary = "answer one request of ocicrypt, from standard input"
+    _command(commands, "key-provider", do.key_provider, summary)
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: Commands,
     name: str,
     run: Callable[[argparse.Namespace, Settings, Outside], Output],
     summary: str,

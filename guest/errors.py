@@ -43,6 +43,20 @@ class ResourceURIError(GuestError):
     exit_code = 3
 
 
+class ClockSkewError(GuestError):
+    """The guest's clock is far from a server's, so tokens would seem expired or not yet valid."""
+
+    code = "clock-wrong"
+    exit_code = 4
+
+
+class ListenError(GuestError):
+    """The API's address or socket cannot be listened on."""
+
+    code = "listen-failed"
+    exit_code = 5
+
+
 # --- The hardware -------------------------------------------------------------------------------
 
 
@@ -69,6 +83,13 @@ class DeviceConflictError(AttesterError):
 
     code = "device-conflict"
     exit_code = 12
+
+
+class InitDataMismatchError(AttesterError):
+    """The hardware was started with other init data than this guest was given."""
+
+    code = "init-data-mismatch"
+    exit_code = 13
 
 
 # --- The way to the server ----------------------------------------------------------------------
@@ -172,3 +193,52 @@ class UnavailableError(RefusedError):
 
     code = "server-unavailable"
     exit_code = 34
+
+
+# --- Secrets and keys that are brought to the guest ---------------------------------------------
+
+
+class SealedSecretError(GuestError):
+    """Base: a sealed secret or a wrapped key was not opened."""
+
+
+class MalformedSecretError(SealedSecretError):
+    """It is no sealed secret of a kind that is known."""
+
+    code = "sealed-secret-malformed"
+    exit_code = 40
+
+
+class UntrustedKeyError(SealedSecretError):
+    """The key that a sealed secret names is not pinned, or is no key that could verify it."""
+
+    code = "sealing-key-untrusted"
+    exit_code = 41
+
+
+class SecretSignatureError(SealedSecretError):
+    """The signature is not of the key that the sealed secret names."""
+
+    code = "sealed-secret-unverified"
+    exit_code = 42
+
+
+class MalformedPacketError(SealedSecretError):
+    """It is no request of a key provider, or its annotation is no packet."""
+
+    code = "key-packet-malformed"
+    exit_code = 43
+
+
+class UnknownProviderError(SealedSecretError):
+    """There is no driver of that name for key management services."""
+
+    code = "kms-provider-unknown"
+    exit_code = 44
+
+
+class NotDecryptedError(SealedSecretError):
+    """It does not open under that key, or what was to be the key is none."""
+
+    code = "not-decrypted"
+    exit_code = 45

@@ -60,6 +60,26 @@ class Section:
         self.fault(key, f"must be a number of seconds above 0 and up to {most:g}")
         return default
 
+    def texts(self, key: str) -> tuple[str, ...] | None:
+        """A list of texts that are not empty, or ``None`` when it is missing."""
+        value = self._members.pop(key, None)
+        if value is None:
+            return None
+        if isinstance(value, list) and all(isinstance(each, str) and each for each in value):
+            return tuple(value)
+        self.fault(key, "must be a list of texts that are not empty")
+        return None
+
+    def numbers(self, key: str, most: int) -> tuple[int, ...] | None:
+        """A list of whole numbers from 0 to ``most``, or ``None`` when it is missing."""
+        value = self._members.pop(key, None)
+        if value is None:
+            return None
+        if isinstance(value, list) and all(_is_whole(each, most) for each in value):
+            return tuple(value)
+        self.fault(key, f"must be a list of whole numbers from 0 to {most}")
+        return None
+
     def section(self, key: str) -> Section | None:
         """A table inside this one, or ``None`` when it is missing."""
         value = self._members.pop(key, None)
@@ -74,3 +94,7 @@ class Section:
         """Note every key that nobody took."""
         for key in self._members:
             self.fault(key, "is no setting")
+
+
+def _is_whole(value: JSONValue, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

@@ -33,6 +33,15 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 KBC_PARAMS_VARIABLE = "AA_KBC_PARAMS"
 KBC_NAME = "cc_kbc"
 
+# Features of the API, as upstream names them.
+RESOURCE = "resource"
+ATTESTATION = "attestation"
+ALL_FEATURES = "all"
+DEFAULT_KEYS_FOLDER = Path("/run/confidential-containers/cdh/sealed-secret")
+DEFAULT_BIND = "127.0.0.1:8006"
+
+# The number that stands for "no user" (Linux, uid_t of 32 bits).
+_MAX_UID = 2**32 - 2
 _MAX_FILE_BYTES = 1024 * 1024
 _PEM_MARK = "-----BEGIN "
 
@@ -54,6 +63,44 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedSecretSettings:
+    """Whose sealed secrets are opened.
+
+    Attributes:
+        keys_folder: of the verification keys whose id is the name of a file.
+        trusted_key_ids: the only key ids that are believed; ``None`` believes the folder's.
+        insecure_any_key: believe any resource that is a key.
+        insecure_skip_verification: check no signature.
+    """
+
+    keys_folder: Path = DEFAULT_KEYS_FOLDER
+    trusted_key_ids: frozenset[str] | None = None
+    insecure_any_key: bool = False
+    insecure_skip_verification: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class APISettings:
+    """How containers reach the guest.
+
+    Attributes:
+        host: loopback address to listen on.
+        port: to listen on.
+        socket: path of a Unix socket to listen on instead.
+        allowed_uids: users that may use the socket; ``None`` for the guest's own.
+        features: ``resource``, ``attestation`` or ``all``.
+        insecure_expose_tee_key: hand the TEE's private key to whoever asks for a token.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8006
+    socket: Path | None = None
+    allowed_uids: frozenset[int] | None = None
+    features: str = RESOURCE
+    insecure_expose_tee_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that the operator of a guest decides.
 
@@ -70,6 +117,8 @@ class Settings:
         wait_seconds: how long a busy server is waited for, in all.
         log_level: of the program's log on standard error.
         devices: where the hardware is.
+        sealed_secrets: whose sealed secrets are opened.
+        api: how containers reach the guest.
     """
 
     model: str = BACKGROUND_CHECK
@@ -84,6 +133,8 @@ class Settings:
     wait_seconds: float = 30.0
     log_level: str = "warning"
     devices: DevicePaths = field(default_factory=DevicePaths)
+    sealed_secrets: SealedSecretSettings = field(default_factory=SealedSecretSettings)
+    api: APISettings = field(default_factory=APISettings)
 
 
 def load_settings(
@@ -132,6 +183,8 @@ def parse_settings(document: JSONObject) -> Settings:
         wait_seconds=root.seconds("wait_seconds", 30.0, 3600.0),
         log_level=_log_level(root.section("log")),
         devices=_devices(root.section("devices")),
+        sealed_secrets=_sealed_secrets(root),
+        api=_api(root.section("api")),
     )
     root.close()
     if faults:
@@ -294,3 +347,61 @@ def _devices(section: Section | None) -> DevicePaths:
     }
     section.close()
     return DevicePaths(**paths)
+
+
+def _sealed_secrets(root: Section) -> SealedSecretSettings:
+    # Upstream has the flag at the root, under a name that does not say what it costs.
+    skip = root.flag("insecure_skip_sealed_secret_verification")
+    section = root.section("sealed_secrets")
+    if section is None:
+        return SealedSecretSettings(insecure_skip_verification=skip)
+    folder = section.text("keys_folder")
+    trusted = section.texts("trusted_key_ids")
+    any_key = section.flag("insecure_any_key")
+    section.close()
+    if any_key and trusted is not None:
+        section.fault("insecure_any_key", "cannot be together with trusted_key_ids")
+    return SealedSecretSettings(
+        Path(folder) if folder else DEFAULT_KEYS_FOLDER,
+        None if trusted is None else frozenset(trusted),
+        any_key,
+        skip,
+    )
+
+
+def _api(section: Section | None) -> APISettings:
+    if section is None:
+        return APISettings()
+    bind, socket = section.text("bind"), section.text("socket")
+    uids = section.numbers("allowed_uids", _MAX_UID)
+    features = section.choice("features", (RESOURCE, ATTESTATION, ALL_FEATURES))
+    expose = section.flag("insecure_expose_tee_key")
+    section.close()
+    if bind and socket:
+        section.fault("bind", "cannot be together with socket")
+    if uids is not None and not socket:
+        section.fault("allowed_uids", "needs socket; over TCP nobody shows who they are")
+    host, port = _loopback_address(section, bind or DEFAULT_BIND)
+    return APISettings(
+        host,
+        port,
+        Path(socket) if socket else None,
+        None if uids is None else frozenset(uids),
+        features or RESOURCE,
+        expose,
+    )
+
+
+def _loopback_address(section: Section, bind: str) -> tuple[str, int]:
+    host, _, port = bind.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else -1
+    except ValueError:
+        section.fault("bind", "must read <loopback address>:<port>")
+        return "127.0.0.1", 0
+    if not address.is_loopback:
+        section.fault("bind", "must be a loopback address; others would reach the guest's secrets")
+    if not 0 <= number <= 65535:
+        section.fault("bind", "must end in a port from 0 to 65535")
+    return str(address), number

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import cache
 
 from guest.aa.agent import AS_TOKEN, KBS_TOKEN, AttestationAgent, TokenSource
 from guest.aa.as_client import ASClient
 from guest.aa.sources import ASTokenSource, Attestable, KBSTokenSource
 from guest.attester import Devices
 from guest.cdh.hub import Hub
+from guest.cdh.sealed_secrets import Unsealer
+from guest.cdh.sealing_keys import SealingKeys
 from guest.clock import Clock, SystemClock
 from guest.detection import find_attester
 from guest.devices.configfs_tsm import Filesystem, KernelFilesystem
 from guest.errors import ConfigError
 from guest.kbs.client import KBSClient
 from guest.kbs.transport import Transport
+from guest.kms.ports import ResourceFetcher
 from guest.settings import PASSPORT, ServiceSettings, Settings
 
 _log = logging.getLogger(__name__)
@@ -77,6 +81,32 @@ def build_hub(settings: Settings, agent: AttestationAgent, outside: Outside) -> 
         raise ConfigError(["token_configs.coco_as.url: the passport model needs it"])
     client = KBSClient(_transport(service, settings, outside))
     return Hub(agent, client, AS_TOKEN if passport else KBS_TOKEN)
+
+
+def lazy_fetch(settings: Settings, outside: Outside) -> ResourceFetcher:
+    """A way to resources that attests when the first is asked for, and not before."""
+
+    @cache
+    def hub() -> Hub:
+        return build_hub(settings, build_agent(settings, outside), outside)
+
+    return lambda uri: hub().get_resource(uri)
+
+
+def build_unsealer(settings: Settings, fetch: ResourceFetcher) -> Unsealer:
+    """What opens sealed secrets, with the keys that settings believe.
+
+    Args:
+        settings: of the guest.
+        fetch: brings resources.
+    """
+    believed = settings.sealed_secrets
+    if believed.insecure_skip_verification:
+        return Unsealer(fetch, keys=None)
+    keys = SealingKeys(
+        fetch, believed.keys_folder, believed.trusted_key_ids, believed.insecure_any_key
+    )
+    return Unsealer(fetch, keys)
 
 
 def _transport(service: ServiceSettings, settings: Settings, outside: Outside) -> Transport:

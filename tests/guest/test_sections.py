@@ -64,3 +64,27 @@ def test_reads_what_is_right() -> None:
     assert (section.text("z"), section.flag("z"), section.section("z")) == (None, False, None)
     section.close()
     assert faults == []
+
+
+@pytest.mark.parametrize("value", ["a", [""], ["a", 1], [["a"]], {"a": 1}, 5])
+def test_lists_of_texts_hold_nothing_else(value: Any) -> None:
+    """Not even an empty text; a text is no list."""
+    faults: list[str] = []
+    assert Section({"x": value}, faults).texts("x") is None
+    assert faults == ["x: must be a list of texts that are not empty"]
+
+
+@pytest.mark.parametrize("value", ["1", [True], [-1], [11], [1.0], 5, ["1"]])
+def test_lists_of_numbers_hold_nothing_else(value: Any) -> None:
+    """Neither truths nor what is out of range."""
+    faults: list[str] = []
+    assert Section({"x": value}, faults).numbers("x", 10) is None
+    assert faults == ["x: must be a list of whole numbers from 0 to 10"]
+
+
+def test_lists_are_taken_in_order() -> None:
+    """An empty one says something else than a missing one."""
+    section = Section({"a": ["x", "y"], "b": [0, 10], "c": [], "d": []}, [])
+    assert (section.texts("a"), section.numbers("b", 10)) == (("x", "y"), (0, 10))
+    assert (section.texts("c"), section.numbers("d", 10)) == ((), ())
+    assert (section.texts("e"), section.numbers("e", 10)) == (None, None)

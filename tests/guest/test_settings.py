@@ -221,3 +221,63 @@ def test_a_malformed_variable_is_a_fault() -> None:
     """An empty address is not ignored."""
     with pytest.raises(ConfigError):
         load_settings(None, {}, {"AA_KBC_PARAMS": "cc_kbc"})
+
+
+@pytest.mark.parametrize(
+    ("document", "key"),
+    [
+        ({"skip_sealed_secret_verification": True}, "skip_sealed_secret_verification"),
+        ({"sealed_secrets": {"trusted_key_ids": "x"}}, "sealed_secrets.trusted_key_ids"),
+        ({"sealed_secrets": {"other": 1}}, "sealed_secrets.other"),
+        (
+            {"sealed_secrets": {"trusted_key_ids": [], "insecure_any_key": True}},
+            "sealed_secrets.insecure_any_key",
+        ),
+        ({"api": {"bind": "0.0.0.0:8006"}}, "api.bind"),
+        ({"api": {"bind": "[::]:8006"}}, "api.bind"),
+        ({"api": {"bind": "10.0.0.1:8006"}}, "api.bind"),
+        ({"api": {"bind": "localhost:8006"}}, "api.bind"),
+        ({"api": {"bind": "127.0.0.1"}}, "api.bind"),
+        ({"api": {"bind": "127.0.0.1:65536"}}, "api.bind"),
+        ({"api": {"bind": "127.0.0.1:-1"}}, "api.bind"),
+        ({"api": {"bind": "127.0.0.1:8006", "socket": "/run/x"}}, "api.bind"),
+        ({"api": {"allowed_uids": [1]}}, "api.allowed_uids"),
+        ({"api": {"socket": "/run/x", "allowed_uids": [-1]}}, "api.allowed_uids"),
+        ({"api": {"socket": "/run/x", "allowed_uids": [2**32 - 1]}}, "api.allowed_uids"),
+        ({"api": {"features": "everything"}}, "api.features"),
+        ({"api": {"insecure_expose_tee_key": 1}}, "api.insecure_expose_tee_key"),
+    ],
+)
+def test_refuses_what_opens_too_much(document: dict[str, Any], key: str) -> None:
+    """By its key; upstream's name for skipping the check is no setting here."""
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(document)
+    assert [fault for fault in caught.value.faults if fault.startswith(f"{key}:")]
+
+
+def test_nothing_is_open_by_default() -> None:
+    """Signatures are checked, no resource is believed as a key, the API is on loopback."""
+    plain = parse_settings({})
+    assert plain.sealed_secrets.trusted_key_ids is None
+    assert not plain.sealed_secrets.insecure_any_key
+    assert not plain.sealed_secrets.insecure_skip_verification
+    assert (plain.api.host, plain.api.port, plain.api.features) == ("127.0.0.1", 8006, "resource")
+    assert (plain.api.socket, plain.api.insecure_expose_tee_key) == (None, False)
+
+
+def test_reads_sealed_secrets_and_api(tmp_path: Path) -> None:
+    """Every setting of both tables."""
+    read = parse_settings(
+        {
+            "insecure_skip_sealed_secret_verification": True,
+            "sealed_secrets": {"keys_folder": str(tmp_path), "trusted_key_ids": ["a"]},
+            "api": {"socket": "/run/x", "allowed_uids": [0, 7], "features": "all"},
+        }
+    )
+    assert read.sealed_secrets.keys_folder == tmp_path
+    assert read.sealed_secrets.trusted_key_ids == frozenset({"a"})
+    assert read.sealed_secrets.insecure_skip_verification
+    assert (read.api.socket, read.api.allowed_uids) == (Path("/run/x"), frozenset({0, 7}))
+    assert read.api.features == "all"
+    bound = parse_settings({"api": {"bind": "[::1]:0"}}).api
+    assert (bound.host, bound.port) == ("::1", 0)

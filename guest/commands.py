@@ -1,0 +1,140 @@
+"""What the commands of ``vouchgate-guest`` do; the rest of the guest is loaded when one needs it.
+
+Each takes the parsed arguments, the settings and what is outside, and returns what to print.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guest.errors import ConfigError
+from guest.settings import PASSPORT, Settings
+from guest.wire.json_types import JSONObject
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from guest.wiring import Outside
+
+_MAX_INPUT_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command says: bytes for standard output, the same as JSON, and its exit code."""
+
+    raw: bytes = field(repr=False)
+    members: JSONObject = field(repr=False)
+    exit_code: int = 0
+
+
+def token(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    """Attest and print the token."""
+    from guest.aa.agent import AS_TOKEN, KBS_TOKEN
+    from guest.wiring import build_agent
+
+    kind = options.kind or (AS_TOKEN if settings.model == PASSPORT else KBS_TOKEN)
+    held = build_agent(settings, outside).get_token(kind)
+    return Output(f"{held.token}\n".encode("ascii"), dict(held.as_json()))
+
+
+def get_resource(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    """Fetch a resource and print it as it is."""
+    from guest.wiring import build_agent, build_hub
+
+    hub = build_hub(settings, build_agent(settings, outside), outside)
+    return _plain("resource", hub.get_resource(options.uri))
+
+
+def evidence(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    """Print evidence without attesting to anyone."""
+    from guest.wiring import attestable
+
+    subject = attestable(settings, outside)
+    made = subject.collect(options.report_data)
+    text = json.dumps(made, separators=(",", ":"))
+    return Output(f"{text}\n".encode("ascii"), {"tee": subject.attester.tee, "evidence": made})
+
+
+def unseal(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    """Open a sealed secret and print it as it is."""
+    from guest.wiring import build_unsealer, lazy_fetch
+
+    # Files have a line end where the text has none.
+    text = _read(options.file).decode("utf-8", "replace").strip()
+    unsealer = build_unsealer(settings, lazy_fetch(settings, outside))
+    return _plain("plaintext", unsealer.unseal_secret(text))
+
+
+def seal(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
+    """Seal a secret; needs no TEE and no server."""
+    from guest.cdh.sealing import Sealer
+
+    sealer = Sealer(_sealing_key(options.signing_key), options.kid)
+    if options.vault is not None:
+        sealed = sealer.seal_vault(options.vault)
+    else:
+        if options.kek is None or options.file is None:
+            raise ConfigError(["--envelope: needs --kek and the file to seal"])
+        kek, plaintext = _read(options.kek), _read(options.file)
+        sealed = sealer.seal_envelope(plaintext, options.envelope, kek, options.wrap_type)
+    return Output(f"{sealed}\n".encode("ascii"), {"sealed_secret": sealed})
+
+
+def sealing_key(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
+    """Print the public key that guests verify with."""
+    from guest.cdh.sealing import public_jwk
+
+    jwk = public_jwk(_sealing_key(options.signing_key))
+    return Output(f"{jwk}\n".encode("ascii"), {"jwk": json.loads(jwk)})
+
+
+def key_provider(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
+    """Answer one request of ocicrypt from standard input, as its providers that are commands do."""
+    from guest.cdh.unwrap_key import unwrap_key
+    from guest.cdh.wrap_key import is_wrap_request, wrap_key
+    from guest.wiring import lazy_fetch
+
+    request = _read(Path("-"))
+    if is_wrap_request(request):
+        answer = wrap_key(request)
+    else:
+        answer = unwrap_key(request, lazy_fetch(settings, outside))
+    return Output(answer, json.loads(answer))
+
+
+def _plain(name: str, plaintext: bytes) -> Output:
+    from guest.wire.encoding import b64_encode
+
+    return Output(plaintext, {name: b64_encode(plaintext)})
+
+
+def _sealing_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    from guest.cdh.sealing import load_sealing_key
+    from guest.wire.errors import WireError
+
+    try:
+        return load_sealing_key(_read(path))
+    except WireError as error:
+        raise ConfigError([f"{path}: {error}"]) from error
+
+
+def _read(path: Path) -> bytes:
+    """A file, or standard input for ``-``; at most 4 MiB."""
+    try:
+        if path == Path("-"):
+            data = sys.stdin.buffer.read(_MAX_INPUT_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(_MAX_INPUT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is no path"
+        raise ConfigError([f"{path}: {reason}"]) from error
+    if len(data) > _MAX_INPUT_BYTES:
+        raise ConfigError([f"{path}: has more than {_MAX_INPUT_BYTES} bytes"])
+    return data
