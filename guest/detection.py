@@ -47,7 +47,10 @@ def detect(devices: Devices) -> Attester:
     for _, attester in sorted(ranked, key=lambda pair: pair[0]):
         if attester.is_present(devices):
             return attester
-    raise NoTEEError("this guest runs in no TEE that is supported, so nothing can be attested")
+    raise NoTEEError(
+        "this guest runs in no TEE that is supported, so nothing can be attested"
+        " (to learn without one, there is --insecure-sample)"
+    )
 
 
 def attester_names() -> list[str]:

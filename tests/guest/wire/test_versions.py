@@ -29,7 +29,9 @@ def test_refuses_what_is_no_version(text: str) -> None:
         parse_version(text)
 
 
-@pytest.mark.parametrize("text", ["0.5.0", "1.0.0", "0.4.0-rc.1", "0.0.1", "0.40.0", "0.1.1", "0.2.0"])
+@pytest.mark.parametrize(
+    "text", ["0.5.0", "1.0.0", "0.4.0-rc.1", "0.0.1", "0.40.0", "0.1.1", "0.2.0"]
+)
 def test_does_not_serve_the_future_or_pre_releases(text: str) -> None:
     """What nobody knows yet cannot be promised."""
     assert not is_served(parse_version(text))
