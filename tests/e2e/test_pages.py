@@ -1,0 +1,83 @@
+"""The commands of the tutorial and the how-tos, run as they stand there, on ports of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import postgres
+import pytest
+from processes import free_port, running, vouchgate
+from repository import blocks, page
+
+BIN = Path(sys.executable).parent
+# What each page shows that its reader gets, besides running to its end.
+SHOWN = {
+    "how-to/passport-with-tls.md": ["correct horse", "refused with exit status"],
+    "how-to/rotate-keys.md": ["rotated", "rewrapped"],
+    "how-to/postgresql.md": ["default/app/key"],
+}
+
+
+def script_of(name: str) -> str:
+    """The shell blocks of a page, one after the other, with ports that are free."""
+    text = "\n".join(body for language, body in blocks(page(name)) if language == "sh")
+    ports = sorted(set(re.findall(r"127\.0\.0\.1:(\d{4})", text)))
+    for port in ports:
+        text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
+    return text
+
+
+def run(script: str, folder: Path, **environment: str) -> str:
+    """Run a script to its end; what it printed."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"} | environment,
+        capture_output=True,
+        timeout=150,
+        check=False,
+    )
+    output = done.stdout.decode() + done.stderr.decode()
+    assert done.returncode == 0, output[-4000:]
+    return output
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_how_to_runs_to_its_end(name: str, tmp_path: Path) -> None:
+    """Every command of the page ends as its reader expects."""
+    environment = {}
+    script = script_of(name)
+    if "pg_dump" in script:
+        server = postgres.postgresql_server()
+        programs = next(Path("/usr/lib/postgresql").glob("*/bin"))
+        script = f'PATH="$PATH:{programs}"\n{script}'
+        environment = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": "postgres"}
+    elif name.endswith("rotate-keys.md"):
+        # The page's server listens on the default port; here it is told another one.
+        port = script.rpartition("http://127.0.0.1:")[2].partition("/")[0]
+        script = script.replace(
+            'roles = ["as", "kbs"]\n',
+            f'roles = ["as", "kbs"]\nserver.bind = ["127.0.0.1:{port}"]\n',
+        )
+    output = run(script, tmp_path, **environment)
+    for text in SHOWN[name]:
+        assert text in output
+
+
+def test_the_tutorial_runs_to_its_end(tmp_path: Path) -> None:
+    """From the demo to a secret of one's own, a refusal, its reason, and its replay."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", str(port))
+    script = "\n".join(
+        body for language, body in blocks(page("tutorial/first-secret.md")) if language == "sh"
+    )
+    with running(command, url, tmp_path / "log"):
+        output = run(script.replace("http://127.0.0.1:8080", url), tmp_path)
+    assert output.count("correct horse battery staple") == 2
+    assert "policy-denied" in output
+    assert output.count('"same": true') == 2
