@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_attesting(commands)
+    _add_serving(commands)
     _add_sealing(commands)
     return parser
 
@@ -81,6 +82,12 @@ def _add_attesting(commands: Commands) -> None:
         metavar="HEX",
         help="what to bind, at most 64 bytes; zeros by default",
     )
+
+
+def _add_serving(commands: Commands) -> None:
+    serve = _command(commands, "serve", do.serve, "serve resources to containers on loopback")
+    serve.add_argument("--bind", metavar="ADDRESS", help="127.0.0.1:8006; loopback only")
+    serve.add_argument("--socket", metavar="PATH", help="a Unix socket instead")
 
 
 def _add_sealing(commands: Commands) -> None:
@@ -110,7 +117,7 @@ def _command(
     summary: str,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-    command.set_defaults(run=run, kind=None)
+    command.set_defaults(run=run, kind=None, bind=None, socket=None)
     add = command.add_argument
     add("--config", type=Path, metavar="FILE", help="settings in TOML, or JSON (*.json)")
     add("--as-url", metavar="URL", help="of the Attestation Service")
@@ -136,6 +143,7 @@ def _overrides(options: argparse.Namespace) -> JSONObject:
         insecure_sample=options.insecure_sample or None,
         token_configs=_given(**{name: service or None for name, service in services.items()})
         or None,
+        api=_given(bind=options.bind, socket=options.socket) or None,
     )
 
 

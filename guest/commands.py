@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +108,22 @@ def key_provider(options: argparse.Namespace, settings: Settings, outside: Outsi
     else:
         answer = unwrap_key(request, lazy_fetch(settings, outside))
     return Output(answer, json.loads(answer))
+
+
+def serve(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
+    """Serve the loopback API until Ctrl-C or SIGTERM."""
+    from guest.rest.server import LoopbackServer
+    from guest.wiring import build_api
+
+    api = build_api(settings, outside)
+    with LoopbackServer(settings.api, api.answer, outside.clock) as server:
+        # Both signals end the loop from within, so that the socket's file is removed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        sys.stderr.write(f"vouchgate-guest: serving {settings.api.features} on {server.place}\n")
+        sys.stderr.flush()
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return Output(b"", {"served": server.place})
 
 
 def _plain(name: str, plaintext: bytes) -> Output:

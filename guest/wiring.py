@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 
 from guest.aa.agent import AS_TOKEN, KBS_TOKEN, AttestationAgent, TokenSource
 from guest.aa.as_client import ASClient
@@ -20,6 +21,7 @@ from guest.errors import ConfigError
 from guest.kbs.client import KBSClient
 from guest.kbs.transport import Transport
 from guest.kms.ports import ResourceFetcher
+from guest.rest.api import API
 from guest.settings import PASSPORT, ServiceSettings, Settings
 
 _log = logging.getLogger(__name__)
@@ -47,13 +49,20 @@ def attestable(settings: Settings, outside: Outside) -> Attestable:
     return Attestable(attester, devices, settings.init_data)
 
 
-def build_agent(settings: Settings, outside: Outside) -> AttestationAgent:
+def build_agent(
+    settings: Settings, outside: Outside, subject: Attestable | None = None
+) -> AttestationAgent:
     """The Attestation Agent, with a source for each server that settings name.
+
+    Args:
+        settings: of the guest.
+        outside: what it meets.
+        subject: what it attests with; found here when ``None``.
 
     Raises:
         ConfigError, NoTEEError: as ``attestable``.
     """
-    subject = attestable(settings, outside)
+    subject = subject or attestable(settings, outside)
     sources: dict[str, TokenSource] = {}
     service = settings.attestation_service
     if service is not None:
@@ -107,6 +116,27 @@ def build_unsealer(settings: Settings, fetch: ResourceFetcher) -> Unsealer:
         fetch, believed.keys_folder, believed.trusted_key_ids, believed.insecure_any_key
     )
     return Unsealer(fetch, keys)
+
+
+def build_api(settings: Settings, outside: Outside) -> API:
+    """What containers are answered.
+
+    Raises:
+        ConfigError, NoTEEError: as ``build_agent`` and ``build_hub``.
+    """
+    subject = attestable(settings, outside)
+    agent = build_agent(settings, outside, subject)
+    if settings.api.insecure_expose_tee_key:
+        _log.warning("INSECURE: the API hands out the TEE's private key")
+    return API(
+        hub=build_hub(settings, agent, outside),
+        agent=agent,
+        collect=subject.collect,
+        tee=subject.attester.tee,
+        version=version("vouchgate-guest"),
+        features=settings.api.features,
+        insecure_expose_tee_key=settings.api.insecure_expose_tee_key,
+    )
 
 
 def _transport(service: ServiceSettings, settings: Settings, outside: Outside) -> Transport:

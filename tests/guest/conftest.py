@@ -93,6 +93,8 @@ class LoopbackServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body are written apart; without this each answer waits for the client's ACK.
+            disable_nagle_algorithm = True
 
             def setup(self) -> None:
                 outer.connections += 1

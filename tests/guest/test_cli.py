@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from emulated_tsm import EmulatedTSM
 from paths import VECTORS
 
@@ -231,3 +235,107 @@ def test_the_program_is_the_module() -> None:
     done = subprocess.run(command, capture_output=True, check=True)
     assert json.loads(done.stdout)["svn"] == "1"
     assert b"INSECURE" in done.stderr
+
+
+def test_serves_until_it_is_told_to_stop(url: str, tmp_path: Path) -> None:
+    """The whole program: a container's request, then SIGTERM, and the socket is gone."""
+    path = tmp_path / "api"
+    command = [sys.executable, "-m", "guest.cli", "serve", "--insecure-sample", "--kbs-url", url]
+    with subprocess.Popen([*command, "--socket", str(path)], stderr=subprocess.PIPE) as program:
+        assert program.stderr is not None
+        lines = iter(program.stderr.readline, b"")
+        assert any(f"serving resource on unix:{path}".encode() in line for line in lines)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            connection.sendall(b"GET /cdh/resource/default/demo/secret HTTP/1.1\r\n\r\n")
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        program.terminate()
+        assert program.wait(20) == 0
+    assert answer.endswith(SECRET)
+    assert not path.exists()
+
+
+def test_refuses_to_serve_the_world(capfd: pytest.CaptureFixture[str]) -> None:
+    """Before it looks for a TEE."""
+    assert main(["serve", "--bind", "0.0.0.0:8006"]) == 2
+    assert "loopback" in capfd.readouterr().err
+
+
+@pytest.fixture
+def sealing(tmp_path: Path) -> Path:
+    """The file of a sealing key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    form = serialization.PrivateFormat.PKCS8
+    path = tmp_path / "sealing.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    )
+    return path
+
+
+def test_seals_and_unseals(
+    url: str,
+    sealing: Path,
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """A name and an envelope, with a public key in the guest's folder."""
+    assert main(["sealing-key", "--signing-key", str(sealing)]) == 0
+    (tmp_path / "team").write_bytes(capfdbinary.readouterr().out)
+    (tmp_path / "kek").write_bytes(bytes(32))
+    (tmp_path / "plain").write_bytes(b"plain")
+    config = tmp_path / "guest.toml"
+    config.write_text(f'[sealed_secrets]\nkeys_folder = "{tmp_path}"\n')
+    seal_command = ["seal", "--signing-key", str(sealing), "--kid", "team"]
+    for kind, status in ((["--vault", URI], 0), (_envelope(tmp_path), 45)):
+        assert main([*seal_command, *kind]) == 0
+        (tmp_path / "sealed").write_bytes(capfdbinary.readouterr().out)
+        guest = ["--config", str(config), "--insecure-sample", "--kbs-url", url]
+        # The servers have one secret for every name, which is no key for the envelope.
+        assert main(["unseal", *guest, str(tmp_path / "sealed")]) == status
+        assert capfdbinary.readouterr().out == (SECRET if status == 0 else b"")
+
+
+def _envelope(folder: Path) -> list[str]:
+    return ["--envelope", URI, "--kek", str(folder / "kek"), str(folder / "plain")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["seal", "--envelope", URI], "--kek"),
+        (["seal", "--envelope", URI, "--kek", "/nonexistent", "x"], "nonexistent"),
+        (["seal", "--vault", "a/b/c"], "kbs:///"),
+        (["unseal", "/nonexistent"], "nonexistent"),
+        (["unseal", "/dev/zero"], "more than"),
+        (["unseal", "/etc/hostname"], "sealed.<header>"),
+    ],
+)
+def test_says_what_is_wrong_with_files(
+    sealing: Path, arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without attesting."""
+    more = ["--signing-key", str(sealing), "--kid", "team"] if arguments[0] == "seal" else []
+    assert main([*arguments, *more]) > 1
+    shown = capfd.readouterr()
+    assert said in shown.err
+    assert shown.out == ""
+
+
+def test_provides_keys(tmp_path: Path) -> None:
+    """As a program that image tools start: wrapping needs nothing but the key."""
+    (tmp_path / "kek").write_bytes(bytes(32))
+    parameters = b64_encode(f"keyid={URI}::keypath={tmp_path / 'kek'}".encode())
+    request = {
+        "op": "keywrap",
+        "keywrapparams": {
+            "ec": {"Parameters": {"attestation-agent": [parameters]}},
+            "optsdata": b64_encode(b"layer"),
+        },
+        "keyunwrapparams": {},
+    }
+    command = [sys.executable, "-m", "guest.cli", "key-provider"]
+    run = partial(subprocess.run, command, capture_output=True, check=False)
+    wrapped = run(input=json.dumps(request).encode())
+    assert json.loads(wrapped.stdout)["keywrapresults"]["annotation"]
+    assert run(input=b"{}").returncode == 43
