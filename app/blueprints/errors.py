@@ -41,7 +41,11 @@ _COMMON: Mapping[type[errors.DomainError], int] = {
     errors.ConfigError: 503,
 }
 
-KBS_STATUS: Mapping[type[errors.DomainError], int] = _COMMON
+KBS_STATUS: Mapping[type[errors.DomainError], int] = {
+    **_COMMON,
+    # A guest whose token does not even parse needs another one (RFC 6750, section 3.1).
+    errors.MalformedTokenError: 401,
+}
 AS_STATUS: Mapping[type[errors.DomainError], int] = {
     **_COMMON,
     # Whoever calls the AS holds no token and no session: its evidence is what cannot be processed.
