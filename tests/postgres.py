@@ -24,19 +24,43 @@ _SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=200", "log_mi
 _INITDB_OPTIONS = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostgreSQLServer:
-    """A running server; every local user may do everything.
+    """A server on which every local user may do everything.
 
     Attributes:
         port: on 127.0.0.1.
         folder: holds the data and the Unix socket.
-        pid: of the server's first process.
     """
 
     port: int
     folder: Path
-    pid: int
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, on the data and the port that it has had all along."""
+        command = [str(_programs() / "postgres"), "-D", str(self.folder / "data")]
+        command += ["-p", str(self.port), "-h", "127.0.0.1", "-k", str(self.folder)]
+        for setting in _SETTINGS:
+            command += ["-c", setting]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, user=_account(), cwd=self.folder
+            )
+        self._await(self._process)
+
+    def stop(self) -> None:
+        """End its sessions and then itself; nothing happens to one that is not running."""
+        if self._process is None:
+            return
+        # SIGINT is PostgreSQL's fast shutdown.
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(timeout=_START_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def url(self, database: str) -> str:
         """SQLAlchemy's URL of a database, over TCP."""
@@ -65,6 +89,43 @@ class PostgreSQLServer:
         with self.connect() as connection:
             connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
 
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.connect().close()
+            except psycopg.OperationalError as error:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    message = f"PostgreSQL did not start: {(self.folder / 'log').read_text()}"
+                    raise RuntimeError(message) from error
+                time.sleep(0.05)
+            else:
+                return
+
+
+def new_server() -> PostgreSQLServer:
+    """A server that ends with this test process; it is not started yet.
+
+    Raises:
+        FileNotFoundError: PostgreSQL is not installed.
+    """
+    initdb = _programs() / "initdb"
+    folder = Path(tempfile.mkdtemp(prefix="vouchgate-postgresql-"))
+    account = _account()
+    if account is not None:
+        entry = pwd.getpwnam(account)
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+    subprocess.run(
+        [initdb, "-D", folder / "data", "-U", _USER, *_INITDB_OPTIONS],
+        check=True,
+        capture_output=True,
+        user=account,
+        cwd=folder,
+    )
+    server = PostgreSQLServer(_free_port(), folder)
+    atexit.register(_end, server)
+    return server
+
 
 @cache
 def postgresql_server() -> PostgreSQLServer:
@@ -73,41 +134,14 @@ def postgresql_server() -> PostgreSQLServer:
     Raises:
         FileNotFoundError: PostgreSQL is not installed.
     """
-    programs = _programs()
-    folder = Path(tempfile.mkdtemp(prefix="vouchgate-postgresql-"))
-    account = _USER if os.geteuid() == 0 else None
-    if account is not None:
-        # PostgreSQL refuses to run as root.
-        entry = pwd.getpwnam(account)
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-    data = folder / "data"
-    subprocess.run(
-        [programs / "initdb", "-D", data, "-U", _USER, *_INITDB_OPTIONS],
-        check=True,
-        capture_output=True,
-        user=account,
-        cwd=folder,
-    )
-    port = _free_port()
-    command: list[str | Path] = [
-        programs / "postgres",
-        "-D",
-        data,
-        "-p",
-        str(port),
-        "-h",
-        "127.0.0.1",
-        "-k",
-        folder,
-    ]
-    for setting in _SETTINGS:
-        command += ["-c", setting]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, user=account, cwd=folder)
-    atexit.register(_end, process, folder)
-    server = PostgreSQLServer(port, folder, process.pid)
-    _wait_for(server, process)
+    server = new_server()
+    server.start()
     return server
+
+
+def _account() -> str | None:
+    """Who runs it: PostgreSQL refuses to run as root."""
+    return _USER if os.geteuid() == 0 else None
 
 
 def _programs() -> Path:
@@ -128,26 +162,6 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(server: PostgreSQLServer, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            server.connect().close()
-        except psycopg.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                message = f"PostgreSQL did not start: {(server.folder / 'log').read_text()}"
-                raise RuntimeError(message) from error
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
-    # SIGINT is PostgreSQL's fast shutdown: it ends its sessions and then itself.
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(timeout=_START_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+def _end(server: PostgreSQLServer) -> None:
+    server.stop()
+    shutil.rmtree(server.folder, ignore_errors=True)
