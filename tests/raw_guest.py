@@ -46,6 +46,26 @@ def attestation_body(nonce: str, key: dict[str, str], **evidence: Any) -> dict[s
     }
 
 
+def evaluation_body(nonce: str | None, key: dict[str, str], **evidence: Any) -> dict[str, Any]:
+    """The body of POST /attestation of the AS."""
+    structured = runtime_data(nonce or "", key, "")
+    if nonce is None:
+        del structured["nonce"]
+    digest = runtime_data_digest(structured)
+    primary = {"svn": "1", "report_data": b64_encode(digest)} | evidence
+    return {
+        "verification_requests": [
+            {
+                "tee": "sample",
+                "evidence": b64url_encode(json.dumps(primary).encode()),
+                "runtime_data": {"structured": structured},
+                "runtime_data_hash_algorithm": "sha384",
+            }
+        ],
+        "policy_ids": [],
+    }
+
+
 class HTTPGuest:
     """A guest that has attested to a real server by the handshake."""
 
@@ -106,24 +126,7 @@ class RawGuest:
 
     def evaluation(self, nonce: str | None, **evidence: Any) -> dict[str, Any]:
         """The body of POST /attestation of the AS."""
-        structured = runtime_data(nonce or "", self.key, "")
-        if nonce is None:
-            del structured["nonce"]
-        primary = {
-            "svn": "1",
-            "report_data": b64_encode(runtime_data_digest(structured)),
-        } | evidence
-        return {
-            "verification_requests": [
-                {
-                    "tee": "sample",
-                    "evidence": b64url_encode(json.dumps(primary).encode()),
-                    "runtime_data": {"structured": structured},
-                    "runtime_data_hash_algorithm": "sha384",
-                }
-            ],
-            "policy_ids": [],
-        }
+        return evaluation_body(nonce, self.key, **evidence)
 
     def as_nonce(self) -> str:
         """A nonce of the AS."""
