@@ -53,6 +53,7 @@ from app.broker.tokens import TokenVerifier
 from app.config import read_key_encryption_keys
 from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens, IdentityProvider, key_set
+from app.console.explanations import Explanations
 from app.console.operators import OperatorService
 from app.settings import (
     DatabaseSettings,
@@ -188,6 +189,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         close=database.close,
         posture=_posture(settings),
         clock=base.clock,
+        explain=Explanations(base.decisions, base.policies, base.engine).explain,
     )
     return Wired(services, tickets.at(base.revisions.current()).current.key)
 

@@ -12,6 +12,7 @@ from app.broker.custody import Custody
 from app.broker.policies import ResourcePolicies
 from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
+from app.console.explanations import Explanation
 from app.console.operators import OperatorService
 from app.trust.audit import Actor, AuditLog
 from app.trust.clock import Clock
@@ -64,3 +65,4 @@ class Services:
     close: Callable[[], None]
     posture: Posture
     clock: Clock
+    explain: Callable[[DecisionRecord], Explanation]

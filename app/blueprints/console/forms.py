@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, StringField, TextAreaField
-from wtforms.validators import NumberRange
+from flask_wtf.file import FileField
+from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # stubs lag behind
+from wtforms.validators import InputRequired, NumberRange
 from wtforms.widgets import HiddenInput
+
+from app.console.permissions import Role
+from app.console.recipes import RECIPES
 
 
 class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
@@ -14,3 +19,48 @@ class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     policy_id = StringField("Policy id")
     text = TextAreaField("Rego, package policy")
     based_on = IntegerField(widget=HiddenInput(), validators=[NumberRange(min=0)])
+
+
+class ReferenceValueForm(FlaskForm):  # type: ignore[misc]
+    """One reference value."""
+
+    name = StringField("Name", [InputRequired("A value has a name.")])
+    value = TextAreaField("Value, JSON", [InputRequired("A value is JSON.")])
+    expires_at = StringField("Expires at")
+
+
+class ReferenceValueFileForm(FlaskForm):  # type: ignore[misc]
+    """A file of reference values."""
+
+    file = FileField("File", [InputRequired("Choose a file.")])
+
+
+class SecretForm(FlaskForm):  # type: ignore[misc]
+    """Where a secret goes, and what it is: a file when there is one, otherwise the text."""
+
+    path = StringField("Path: repository/type/tag", [InputRequired("A secret has a path.")])
+    origin = RadioField(
+        "Where the value comes from",
+        choices=[
+            SelectChoice("text", "the text below"),
+            SelectChoice("file", "a file"),
+            SelectChoice("generated", "made here"),
+        ],
+        default="text",
+    )
+    text = TextAreaField("Text")
+    file = FileField("File")
+    recipe = SelectField("Made as", choices=[SelectChoice(name) for name in RECIPES])
+
+
+class OperatorForm(FlaskForm):  # type: ignore[misc]
+    """A new account."""
+
+    name = StringField("Name", [InputRequired("An operator has a name.")])
+    role = SelectField("Role", choices=[SelectChoice(role.value) for role in Role])
+
+
+class RoleForm(FlaskForm):  # type: ignore[misc]
+    """Another role for an account."""
+
+    role = SelectField("Role", choices=[SelectChoice(role.value) for role in Role])

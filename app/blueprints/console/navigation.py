@@ -29,7 +29,12 @@ _PLACES = (
     ("Overview", "console.overview", Permission.OVERVIEW_READ),
     ("Decisions", "console.decisions", Permission.DECISION_READ),
     ("Policies", "console.policies", Permission.POLICY_READ),
+    ("Reference values", "console.reference_values", Permission.REFERENCE_VALUE_READ),
+    ("Secrets", "console.secrets", Permission.SECRET_READ),
     ("Signing keys", "console.signing_keys", Permission.KEY_READ),
+    ("Audit", "console.audit", Permission.AUDIT_READ),
+    ("Operators", "console.operators", Permission.OPERATOR_MANAGE),
+    ("Components", "console.components", Permission.COMPONENT_READ),
 )
 
 

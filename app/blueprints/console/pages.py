@@ -8,7 +8,15 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app.blueprints.console import policies, signing_keys
+from app.blueprints.console import (
+    audit,
+    components,
+    operators,
+    policies,
+    reference_values,
+    secrets,
+    signing_keys,
+)
 from app.blueprints.console.navigation import may, navigation
 from app.blueprints.console.queries import decision_query
 from app.blueprints.deps import services
@@ -16,8 +24,8 @@ from app.blueprints.gate import PUBLIC, access
 from app.console.overview import CHART_HEIGHT, CHART_LABELS, CHART_WIDTH
 from app.console.overview import overview as count_decisions
 from app.console.permissions import Permission
-from app.trust.decisions import DecisionKind, DecisionQuery, Outcome
-from app.trust.errors import DecisionNotFoundError
+from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
+from app.trust.errors import DecisionNotFoundError, ResourceNotFoundError
 
 _LATEST = 10
 
@@ -35,8 +43,16 @@ def blueprint() -> Blueprint:
     bp.app_context_processor(lambda: {"navigation": navigation()})
     _add_overview(bp)
     _add_decisions(bp)
-    policies.add_to(bp)
-    signing_keys.add_to(bp)
+    for pages in (
+        policies,
+        reference_values,
+        secrets,
+        signing_keys,
+        audit,
+        operators,
+        components,
+    ):
+        pages.add_to(bp)
     return bp
 
 
@@ -74,14 +90,24 @@ def _add_decisions(bp: Blueprint) -> None:
     @bp.get("/decisions/<decision_id>")
     @access(Permission.DECISION_READ)
     def decision(decision_id: str) -> ResponseReturnValue:
-        record = services().decisions.find(decision_id)
-        if record is None:
-            raise DecisionNotFoundError("no decision of this id is recorded")
+        record = _record(decision_id)
         return render_template(
             "console/decisions/show.html",
             record=record,
             inputs=_readable(record.inputs),
             result=_readable(record.result),
+        )
+
+    @bp.get("/decisions/<decision_id>/why")
+    @access(Permission.DECISION_READ)
+    def why(decision_id: str) -> ResponseReturnValue:
+        record = _record(decision_id)
+        return render_template(
+            "console/decisions/why.html",
+            record=record,
+            why=services().explain(record),
+            new_secret=_new_secret(record),
+            may_register=may(g.caller, Permission.REFERENCE_VALUE_WRITE),
         )
 
 
@@ -95,6 +121,20 @@ def front_door() -> Blueprint:
         return redirect(url_for("console.overview"), 303)
 
     return bp
+
+
+def _record(decision_id: str) -> DecisionRecord:
+    record = services().decisions.find(decision_id)
+    if record is None:
+        raise DecisionNotFoundError("no decision of this id is recorded")
+    return record
+
+
+def _new_secret(record: DecisionRecord) -> str | None:
+    """Where to write the secret that a release did not find, for whoever may."""
+    if record.reason != ResourceNotFoundError.code or not may(g.caller, Permission.SECRET_WRITE):
+        return None
+    return url_for(".new_secret", path=record.subject.removeprefix("resource/"))
 
 
 def _readable(value: object) -> str:
