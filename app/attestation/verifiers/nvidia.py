@@ -7,7 +7,12 @@ steps of ``verify`` stand in the order of docs/reference/verifiers/nvidia.md.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 
+from app.attestation.collateral.catalogue import checked_base_url
+from app.attestation.collateral.nras import KEY_SET_URL, NRAS, VERIFIER_URL, NRASAddress
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence, Verifier
 from app.attestation.formats.device_evidence import (
     Architecture,
@@ -25,6 +30,7 @@ from app.attestation.formats.nvidia_certificates import (
     verify_raw_signature,
 )
 from app.attestation.formats.nvidia_opaque import FWID_BYTES, parse_opaque
+from app.attestation.formats.ppcie import ppcie_topology
 from app.attestation.formats.spdm import NONCE_BYTES, SPDMReport, parse_report
 from app.trust.errors import (
     BindingMismatchError,
@@ -32,21 +38,63 @@ from app.trust.errors import (
     IdentityMismatchError,
     MalformedEvidenceError,
 )
-from app.trust.json_types import JSONObject
+from app.trust.json_types import JSONObject, JSONValue
+
+_OPTIONS = "attestation.verifier_options.nvidia"
+
+
+class Mode(Enum):
+    """Who verifies (option ``type``)."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class NVIDIAOptions:
+    """The settings under ``attestation.verifier_options.nvidia``."""
+
+    mode: Mode = Mode.LOCAL
+    address: NRASAddress = field(default_factory=NRASAddress)
+
+    @classmethod
+    def parse(cls, options: Mapping[str, JSONValue]) -> NVIDIAOptions:
+        """The options.
+
+        Raises:
+            ConfigError: an unknown option or value; all faults are listed.
+        """
+        values, faults = dict(options), list[str]()
+        mode = values.pop("type", Mode.LOCAL.value)
+        # Trustee writes them with a capital.
+        name = mode.lower() if isinstance(mode, str) else ""
+        if name not in [each.value for each in Mode]:
+            faults.append(f"{_OPTIONS}.type: one of local, remote")
+            name = Mode.LOCAL.value
+        address = NRASAddress(
+            _url("verifier_url", values.pop("verifier_url", VERIFIER_URL), faults),
+            _url("jwks_url", values.pop("jwks_url", KEY_SET_URL), faults),
+        )
+        faults += [f"{_OPTIONS}.{name}: no such option" for name in values]
+        if faults:
+            raise ConfigError(faults)
+        return cls(Mode(name), address)
 
 
 class NVIDIAVerifier:
-    """Verifies reports of NVIDIA's devices.
+    """Verifies reports of NVIDIA's devices, or has NVIDIA verify them.
 
     Args:
         roots: SHA-256 of the accepted roots' DER, hex.
+        nras: NVIDIA's service, of which nothing is asked unless options say so.
     """
 
     tee = "nvidia"
     insecure = False
 
-    def __init__(self, roots: frozenset[str] = NVIDIA_ROOTS) -> None:
+    def __init__(self, roots: frozenset[str] = NVIDIA_ROOTS, nras: NRAS | None = None) -> None:
         self._chains = DeviceChains(roots)
+        self._nras = nras or NRAS()
 
     def with_extra_roots(self, unverified_roots: bytes) -> NVIDIAVerifier:
         """A verifier that also accepts the roots in a PEM file.
@@ -61,7 +109,16 @@ class NVIDIAVerifier:
             raise ConfigError([f"{setting}: {error}"]) from error
         if not all(each.is_authority for each in extra):
             raise ConfigError([f"{setting}: a certificate of it is no authority"])
-        return NVIDIAVerifier(self._chains.roots | {each.sha256 for each in extra})
+        roots = self._chains.roots | {each.sha256 for each in extra}
+        return NVIDIAVerifier(roots, self._nras)
+
+    def check_options(self, options: Mapping[str, JSONValue]) -> None:
+        """Refuse options that ``verify`` would not understand.
+
+        Raises:
+            ConfigError: it lists every fault.
+        """
+        NVIDIAOptions.parse(options)
 
     def verify(
         self, evidence: UnverifiedEvidence, binding: Binding, context: Context
@@ -71,10 +128,20 @@ class NVIDIAVerifier:
         Raises:
             MalformedEvidenceError: the evidence does not parse, or names a device twice.
             UnverifiedError: a check failed; the leaf says which.
+            CollateralUnavailableError: NVIDIA's service is asked, and does not answer.
         """
+        options = NVIDIAOptions.parse(context.options)
         nonce = _expected_nonce(binding)
+        devices = parse_devices(evidence.body)
+        if options.mode is Mode.REMOTE:
+            return self._verify_remotely(devices, nonce, options.address, context)
+        return self._verify_locally(devices, nonce, context)
+
+    def _verify_locally(
+        self, devices: list[UnverifiedDevice], nonce: bytes, context: Context
+    ) -> list[Claims]:
         claims, seen = [], set[bytes]()
-        for device in parse_devices(evidence.body):
+        for device in devices:
             _check_architecture(device)
             report, leaf = self._check_report(device, context)
             if leaf.encoded in seen:
@@ -83,6 +150,29 @@ class NVIDIAVerifier:
             _check_nonce(report, nonce)
             claims.append(_claims(device, report, _check_firmware(report, leaf)))
         return claims
+
+    def _verify_remotely(
+        self,
+        devices: list[UnverifiedDevice],
+        nonce: bytes,
+        address: NRASAddress,
+        context: Context,
+    ) -> list[Claims]:
+        # The keys of two devices have two certificates, so two equal chains are of one device.
+        if len({device.chain for device in devices}) != len(devices):
+            raise MalformedEvidenceError("two reports are of one device")
+        claims = [
+            Claims(
+                device.architecture.tee_class,
+                self._nras.judge(device, nonce, address, context.now),
+            )
+            for device in devices
+        ]
+        named = [each.values["ueid"] for each in claims if "ueid" in each.values]
+        if any(each in named[:index] for index, each in enumerate(named)):
+            raise MalformedEvidenceError("two reports are of one device")
+        topology = ppcie_topology(claims)
+        return claims if topology is None else [*claims, topology]
 
     def _check_report(
         self, device: UnverifiedDevice, context: Context
@@ -95,6 +185,17 @@ class NVIDIAVerifier:
             raise MalformedEvidenceError(f"the certificate chain: {error}") from error
         verify_raw_signature(leaf.key, report.signature, report.signed, "the SPDM report")
         return report, leaf
+
+
+def _url(name: str, value: JSONValue, faults: list[str]) -> str:
+    if not isinstance(value, str):
+        faults.append(f"{_OPTIONS}.{name}: not a URL")
+        return ""
+    try:
+        return checked_base_url(f"{_OPTIONS}.{name}", value)
+    except ConfigError as error:
+        faults += error.faults
+        return ""
 
 
 def _expected_nonce(binding: Binding) -> bytes:
