@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from guest.devices.configfs_tsm import ConfigfsTSM, Filesystem, KernelFilesystem
 from guest.devices.paths import DevicePaths
@@ -68,6 +68,19 @@ class Attester(Protocol):
 
         Raises:
             AttesterError: no evidence could be made.
+        """
+        ...
+
+
+@runtime_checkable
+class InitDataAttester(Protocol):
+    """What an attester also is when its hardware holds the digest of init data."""
+
+    def init_data_field(self, devices: Devices) -> bytes:
+        """The field that the host filled at launch, whole.
+
+        Raises:
+            AttesterError: it could not be read.
         """
         ...
 

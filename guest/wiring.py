@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from guest.aa.agent import AS_TOKEN, KBS_TOKEN, AttestationAgent, TokenSource
 from guest.aa.as_client import ASClient
+from guest.aa.init_data import bind_init_data
 from guest.aa.sources import ASTokenSource, Attestable, KBSTokenSource
 from guest.attester import Devices
 from guest.cdh.hub import Hub
@@ -41,11 +42,14 @@ def attestable(settings: Settings, outside: Outside) -> Attestable:
     Raises:
         ConfigError: settings name no attester that exists, or an insecure one unasked.
         NoTEEError: no TEE was detected.
+        InitDataMismatchError: the hardware was launched with other init data than settings have.
     """
     devices = Devices(settings.devices, outside.files)
     attester = find_attester(settings.tee, devices, insecure_sample=settings.insecure_sample)
     if attester.insecure:
         _log.warning("INSECURE: the TEE %s proves nothing, anyone can forge it", attester.tee)
+    if settings.init_data is not None:
+        bind_init_data(settings.init_data, attester, devices)
     return Attestable(attester, devices, settings.init_data)
 
 

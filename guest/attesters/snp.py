@@ -32,5 +32,14 @@ class SNPAttester:
             "cert_chain": certificate_table_json(report.auxblob),
         }
 
+    def init_data_field(self, devices: Devices) -> bytes:
+        """HOST_DATA, 32 bytes, from a report of its own (guest.md, section 2.5).
+
+        Raises:
+            AttesterError: no report could be made, or what the kernel gave does not parse.
+        """
+        report = devices.tsm.report(PROVIDER, pad_report_data(b""))
+        return bytes(report_json(report.outblob)["host_data"])
+
 
 ATTESTER: Attester = SNPAttester()

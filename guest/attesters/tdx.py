@@ -6,6 +6,7 @@ from pathlib import Path
 
 from guest.attester import Attester, Devices, pad_report_data, path_exists
 from guest.devices.ccel import cut_event_log
+from guest.devices.td_quote import MR_CONFIG_ID_BYTES, mr_config_id
 from guest.errors import DeviceError
 from guest.wire.encoding import b64_encode
 from guest.wire.json_types import JSONValue
@@ -36,6 +37,22 @@ class TDXAttester:
             "quote": b64_encode(report.outblob),
             "cc_eventlog": None if event_log is None else b64_encode(event_log),
         }
+
+    def init_data_field(self, devices: Devices) -> bytes:
+        """MRCONFIGID, 48 bytes: from the kernel's file, else from a quote of its own.
+
+        Raises:
+            AttesterError: neither could be had.
+        """
+        try:
+            value = (devices.paths.tdx_measurements / "mrconfigid").read_bytes()
+        except OSError:
+            # Kernels before 6.16 have no such file (Documentation/ABI, sysfs-devices-virtual-misc-
+            # tdx_guest).
+            return mr_config_id(devices.tsm.report(PROVIDER, pad_report_data(b"")).outblob)
+        if len(value) != MR_CONFIG_ID_BYTES:
+            raise DeviceError(f"MRCONFIGID has not {MR_CONFIG_ID_BYTES} bytes")
+        return value
 
 
 def _event_log(path: Path) -> bytes | None:

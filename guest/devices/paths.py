@@ -13,6 +13,7 @@ class DevicePaths:
     Attributes:
         tsm_report: folder of configfs-tsm report requests (Documentation/ABI, configfs-tsm-report).
         tdx_guest: character device of a TDX guest.
+        tdx_measurements: folder of a TDX guest's registers, in kernels from 6.16 on.
         sev_guest: platform device of an SEV-SNP guest.
         gramine: folder of Gramine's attestation pseudo-files.
         ccel: the firmware's event log of the confidential computing event log table of ACPI.
@@ -23,3 +24,4 @@ class DevicePaths:
     sev_guest: Path = Path("/sys/devices/platform/sev-guest")
     gramine: Path = Path("/dev/attestation")
     ccel: Path = Path("/sys/firmware/acpi/tables/data/CCEL")
+    tdx_measurements: Path = Path("/sys/devices/virtual/misc/tdx_guest/measurements")

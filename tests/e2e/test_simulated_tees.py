@@ -25,7 +25,7 @@ from simulated.tdx import SimulatedTDX
 from toml_files import write_toml
 
 from guest.devices.paths import DevicePaths
-from guest.errors import GuestError
+from guest.errors import GuestError, InitDataMismatchError
 from guest.settings import BACKGROUND_CHECK, PASSPORT, ServiceSettings, Settings
 from guest.wire.encoding import b64_encode, b64url_encode
 from guest.wire.runtime_data import runtime_data_digest
@@ -64,8 +64,13 @@ class Machine:
     values: dict[str, list[str]]
 
 
-def snp_machine(vmpl: int = 0) -> Machine:
-    """A Milan chip whose guest was launched with the init data."""
+def snp_machine(vmpl: int = 0, told: str = INIT_DATA) -> Machine:
+    """A Milan chip whose guest was launched with the init data.
+
+    Args:
+        vmpl: at which it asks.
+        told: init data that a bad guest has its own check see.
+    """
     chip = make_chip(AMD)
     host_data = init_data_digest(INIT_DATA)
 
@@ -74,7 +79,7 @@ def snp_machine(vmpl: int = 0) -> Machine:
             version=3,
             report_data=inblob,
             measurement=MEASUREMENT,
-            host_data=host_data,
+            host_data=host_data if any(inblob) else init_data_digest(told),
             vmpl=vmpl,
         )
         return chip.report(fields)
@@ -201,8 +206,14 @@ def test_other_init_data_is_refused(server: Server, tmp_path: Path) -> None:
     """A guest cannot claim init data that it was not launched with."""
     other = INIT_DATA.replace("x = 1", "x = 2")
     with pytest.raises(GuestError) as refused:
-        fetch(snp_machine(), server, tmp_path, BACKGROUND_CHECK, other)
+        fetch(snp_machine(told=other), server, tmp_path, BACKGROUND_CHECK, other)
     assert refused.value.reason == "init-data-mismatch"
+
+
+def test_a_guest_refuses_other_init_data_itself(server: Server, tmp_path: Path) -> None:
+    """Before it asks anyone."""
+    with pytest.raises(InitDataMismatchError):
+        fetch(snp_machine(), server, tmp_path, BACKGROUND_CHECK, INIT_DATA + "\n")
 
 
 def test_a_lower_privilege_level_is_refused(server: Server, tmp_path: Path) -> None:
