@@ -201,6 +201,18 @@ class EventLogMismatchError(UnverifiedError):
     code = "event-log-mismatch"
 
 
+class RegisterMismatchError(UnverifiedError):
+    """A TPM quote does not cover the registers that are listed beside it."""
+
+    code = "register-mismatch"
+
+
+class UntrustedAttestationKeyError(UnverifiedError):
+    """Nothing that is trusted vouches for the key that signed the evidence."""
+
+    code = "attestation-key-untrusted"
+
+
 # --- Nonces and tokens ------------------------------------------------------------------------
 
 
