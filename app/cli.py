@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -351,8 +351,9 @@ def _services(config_path: Path | None) -> Iterator[Services]:
     # What a command prints is its answer; what a server would log at its start is not.
     quiet = replace(load_settings(config_path), log=LogSettings(level="error", format="text"))
     app = build(quiet)
-    with app.app_context():
-        yield app.extensions[EXTENSION]
+    services: Services = app.extensions[EXTENSION]
+    with app.app_context(), closing(services):
+        yield services
 
 
 def _actor() -> Actor:

@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -176,8 +176,10 @@ def _announce(settings: Settings, state: Path, config: Path, password: str | Non
 @contextmanager
 def _services(settings: Settings) -> Iterator[Services]:
     app = build(settings)
-    with app.app_context():
-        yield app.extensions[EXTENSION]
+    services: Services = app.extensions[EXTENSION]
+    # Nothing of this may be open when the server's workers are forked.
+    with app.app_context(), closing(services):
+        yield services
 
 
 def _write_once(path: Path, content: object) -> None:

@@ -81,7 +81,6 @@ from app.trust.clock import Clock, SystemClock
 from app.trust.decisions import DecisionKind, DecisionRecord
 from app.trust.errors import ConfigError, ConflictError
 from app.trust.http_client import PooledHTTPClient
-from app.trust.policy_engine import PolicyEngine
 from app.trust.regorus_engine import RegorusEngine
 from app.trust.replays import Replayed
 from app.trust.sealing import KeyEncryptionKey, Sealer
@@ -118,7 +117,7 @@ class Foundations:
     database: Database
     sealer: Sealer
     clock: Clock
-    engine: PolicyEngine
+    engine: RegorusEngine
     audit: SQLAuditLog
     keys: SQLKeyStore
     policies: SQLPolicyStore
@@ -186,7 +185,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         rotate_tickets=lambda actor: _rotate_tickets(base, actor),
         rewrap=lambda actor: _rewrap(base, actor),
         check_health=lambda: _check_health(base),
-        close=database.close,
+        close=partial(_close, base),
         posture=_posture(settings),
         clock=base.clock,
         explain=Explanations(base.decisions, base.policies, base.engine).explain,
@@ -616,6 +615,11 @@ def _check_health(base: Foundations) -> None:
         StoreUnavailableError: the database does not answer.
     """
     base.revisions.current()
+
+
+def _close(base: Foundations) -> None:
+    base.engine.close()
+    base.database.close()
 
 
 def _posture(settings: Settings) -> Posture:

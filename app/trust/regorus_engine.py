@@ -185,6 +185,14 @@ class RegorusEngine:
             file = json.loads(engine.get_coverage_report_as_json())["files"][0]
         return Coverage(frozenset(file["covered"]), frozenset(file["not_covered"]))
 
+    def close(self) -> None:
+        """Forget what this thread has compiled.
+
+        The library wants an engine dropped by the thread that made it; a collection of garbage
+        would drop it wherever it happens to run.
+        """
+        self._cache.compiled.clear()
+
     def _compiled(self, policy: PolicyText, *, reference_values: bool) -> _Compiled:
         key, kept = (policy.digest, reference_values), self._cache.compiled
         found = kept.get(key)

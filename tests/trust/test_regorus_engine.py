@@ -266,3 +266,16 @@ def test_reads_what_a_rule_may_yield_from_its_source(engine: RegorusEngine, text
     """Literal members are followed through rules; what only an evaluation tells is undefined."""
     found = [(m.name, m.value) for m in engine.literal_members(policy(text), "x")]
     assert found == MEMBERS[text]
+
+
+def test_a_closed_engine_can_be_dropped_by_any_thread() -> None:
+    """The library leaks what another thread drops than the one that compiled it."""
+    engine = RegorusEngine()
+    engine.evaluate(policy("x := 1"), ("x",), {})
+    engine.close()
+    engines = [engine]
+    del engine
+    dropping = threading.Thread(target=engines.clear)
+    dropping.start()
+    dropping.join()
+    assert engines == []
