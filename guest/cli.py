@@ -89,6 +89,10 @@ def _add_serving(commands: Commands) -> None:
     serve.add_argument("--bind", metavar="ADDRESS", help="127.0.0.1:8006; loopback only")
     serve.add_argument("--socket", metavar="PATH", help="a Unix socket instead")
 
+    summary = "check this guest from the hardware to the servers"
+    doctor = _command(commands, "doctor", do.doctor, summary)
+    doctor.add_argument("uri", nargs="?", metavar="URI", help="a resource to try, not to print")
+
 
 def _add_sealing(commands: Commands) -> None:
     unseal = _command(commands, "unseal", do.unseal, "open a sealed secret and print it")

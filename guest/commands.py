@@ -126,6 +126,16 @@ def serve(options: argparse.Namespace, settings: Settings, outside: Outside) -> 
     return Output(b"", {"served": server.place})
 
 
+def doctor(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    """Check the guest from the hardware to the servers."""
+    from guest.doctor import examine, exit_code
+
+    findings = list(examine(settings, outside, options.uri))
+    text = "".join(f"{finding}\n" for finding in findings)
+    members: JSONObject = {"findings": [finding.as_json() for finding in findings]}
+    return Output(text.encode("utf-8"), members, exit_code(findings))
+
+
 def _plain(name: str, plaintext: bytes) -> Output:
     from guest.wire.encoding import b64_encode
 

@@ -70,12 +70,12 @@ def build_agent(
     sources: dict[str, TokenSource] = {}
     service = settings.attestation_service
     if service is not None:
-        as_client = ASClient(_transport(service, settings, outside))
+        as_client = ASClient(transport_to(service, settings, outside))
         no_nonce = settings.insecure_no_nonce
         sources[AS_TOKEN] = ASTokenSource(as_client, subject, service.tee_key_algorithm, no_nonce)
     service = settings.key_broker
     if service is not None:
-        kbs_client = KBSClient(_transport(service, settings, outside))
+        kbs_client = KBSClient(transport_to(service, settings, outside))
         sources[KBS_TOKEN] = KBSTokenSource(kbs_client, subject, service.tee_key_algorithm)
     return AttestationAgent(sources, outside.clock)
 
@@ -92,7 +92,7 @@ def build_hub(settings: Settings, agent: AttestationAgent, outside: Outside) -> 
         raise ConfigError(["token_configs.kbs.url: needed to fetch resources"])
     if passport and settings.attestation_service is None:
         raise ConfigError(["token_configs.coco_as.url: the passport model needs it"])
-    client = KBSClient(_transport(service, settings, outside))
+    client = KBSClient(transport_to(service, settings, outside))
     return Hub(agent, client, AS_TOKEN if passport else KBS_TOKEN)
 
 
@@ -143,7 +143,8 @@ def build_api(settings: Settings, outside: Outside) -> API:
     )
 
 
-def _transport(service: ServiceSettings, settings: Settings, outside: Outside) -> Transport:
+def transport_to(service: ServiceSettings, settings: Settings, outside: Outside) -> Transport:
+    """The way to a server, with the patience that settings have."""
     return Transport(
         service,
         outside.clock,

@@ -55,6 +55,8 @@ class Servers:
             assert bound is not None
             self._key = bound["tee-pubkey"]
             return self._answer(200, {}, self._token.encode())
+        if call.path == "/healthz":
+            return self._answer()
         if self.refusal is not None:
             return self.refusal
         assert call.headers["Authorization"] == f"Bearer {self._token}"
@@ -253,6 +255,17 @@ def test_serves_until_it_is_told_to_stop(url: str, tmp_path: Path) -> None:
         assert program.wait(20) == 0
     assert answer.endswith(SECRET)
     assert not path.exists()
+
+
+def test_the_doctor_says_what_is_wrong(url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """On standard output, failures too, with the exit code of the first."""
+    healthy = ["doctor", "--insecure-sample", "--kbs-url", url, URI]
+    assert main(healthy) == 0
+    assert "failed" not in capfd.readouterr().out
+    assert main(["doctor", "--insecure-sample", "--kbs-url", "http://127.0.0.1:1", "--json"]) == 20
+    findings = json.loads(capfd.readouterr().out)["findings"]
+    (failed,) = [each for each in findings if each["state"] == "failed"]
+    assert (failed["check"], failed["code"]) == ("kbs", "server-unreachable")
 
 
 def test_refuses_to_serve_the_world(capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ QUOTES = ("tdx_quote_4", "tdx_quote_5", "tdx_quote_6")
 
 @pytest.mark.parametrize("name", QUOTES)
 def test_agrees_with_another_parser(name: str) -> None:
-    """Quotes of both versions, one with a field that is not zero; claims by upstream's verifier."""
+    """Quotes of both versions, one with a field that is not zero; claims by another parser."""
     folder = VECTORS / "tdx"
     claims = json.loads((folder / f"{name}.claims.json").read_text())
     expected = claims["quote"]["body"]["mr_config_id"]
