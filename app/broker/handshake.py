@@ -39,7 +39,7 @@ from app.trust.tickets import (
 from guest.wire.encoding import b64_encode, b64url_decode, b64url_encode
 from guest.wire.errors import WireError
 from guest.wire.messages import Attestation
-from guest.wire.runtime_data import runtime_data
+from guest.wire.runtime_data import hash_algorithm_of, runtime_data
 
 NONCE_BYTES = 32
 SESSION_ID_BYTES = 16
@@ -206,6 +206,9 @@ def step(state: State, event: Event) -> Step:
 def evidence_items(session: Session, attestation: Attestation) -> tuple[EvidenceItem, ...]:
     """What is to be verified: the primary evidence, then each device (wire.md 2.5, step 5).
 
+    A guest hashes all of its runtime data alike, as its TEE does: devices of a Secure Execution
+    guest are bound by SHA-512, where Trustee's server looks for SHA-384 (wire.md 14.2, 46).
+
     Raises:
         MalformedEvidenceError: the evidence of devices does not parse.
     """
@@ -221,8 +224,9 @@ def evidence_items(session: Session, attestation: Attestation) -> tuple[Evidence
         devices = offered.devices()
     except WireError as error:
         raise MalformedEvidenceError(f"additional evidence: {error}") from error
+    bound, algorithm = runtime_data(attestation.nonce, key, None), hash_algorithm_of(session.tee)
     return primary, *(
-        EvidenceItem(tee, evidence, runtime_data(attestation.nonce, key, None))
+        EvidenceItem(tee, evidence, bound, hash_algorithm=algorithm)
         for tee, evidence in devices.items()
     )
 

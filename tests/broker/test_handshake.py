@@ -212,6 +212,15 @@ def test_evidence_is_bound_to_nonce_key_and_devices() -> None:
     assert all(each.init_data_toml is None for each in devices)
 
 
+@pytest.mark.parametrize(("tee", "algorithm"), [("se", "sha512"), ("snp", "sha384")])
+def test_devices_are_hashed_as_their_guest_hashes(tee: str, algorithm: str) -> None:
+    """A Secure Execution guest with devices can bind them (wire.md 14.2, 46)."""
+    session = handshake.begin(tee, NONCE, DEADLINE)
+    offered = attestation(additional='{"sampledevice": 1}')
+    _, device = handshake.evidence_items(session, offered)
+    assert device.hash_algorithm == algorithm
+
+
 @pytest.mark.parametrize(
     "additional",
     ["x", "[]", '"nvidia"', '{"NVIDIA": 1}', '{"nvidia": 1, "nvidia": 2}', "{", "[" * 500],
