@@ -53,7 +53,7 @@ class Console:
         """A page below ``/console``."""
         return self.client.get(f"/console{path}")
 
-    def post(self, path: str, **form: Any) -> Any:
+    def post(self, path: str, /, **form: Any) -> Any:
         """A form below ``/console`` with its token."""
         data = {"csrf_token": self.csrf, **form}
         return self.client.post(f"/console{path}", data=data)
