@@ -202,9 +202,9 @@ def flipped(evidence: dict[str, Any], offset: int) -> dict[str, Any]:
 
 
 def test_one_flipped_bit_anywhere_in_a_genuine_report_is_refused() -> None:
-    """In what is signed, in the kind of key, in r and s; Hygon is not even asked."""
+    """In what is signed, in the kind of key, in the mask, in r and s; Hygon is not even asked."""
     evidence, source = genuine(), MemoryCollateral({})
-    for offset in [*range(188), *range(192, 192 + 144)]:
+    for offset in range(192 + 144):
         with pytest.raises(SignatureError):
             verify(flipped(evidence, offset), source=source)
     assert source.asked == []
