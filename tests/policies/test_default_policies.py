@@ -375,6 +375,44 @@ def test_every_claim_of_a_device_counts(policy: str, device: dict[str, Any]) -> 
             assert found != (2, 3, 2), name
 
 
+HOPPER = claims("nvidia/hopper_coco_report1.claims.json")
+HOPPER_VALUES = {
+    "gpu_fwids": [HOPPER["config"]["fwid"]],
+    "gpu_measurements": {index: [value] for index, value in HOPPER["measurements"].items()},
+    "allowed_vbios_versions": [HOPPER["config"]["vbios_version"]],
+    "allowed_driver_versions": [HOPPER["config"]["driver_version"]],
+}
+WORSE_HOPPER: list[tuple[str, Any, tuple[int, int, int]]] = [
+    ("config/fwid", "00", (97, 3, 2)),
+    ("config/fwid", ..., (97, 3, 2)),
+    ("config/vbios_version", "1", (2, 3, 36)),
+    ("config/driver_version", ..., (2, 3, 36)),
+    ("measurements", {}, (2, 33, 2)),
+    ("measurements", ..., (2, 33, 2)),
+    ("measurements/1", "11", (2, 33, 2)),
+    ("measurements/2", HOPPER["measurements"]["1"], (2, 33, 2)),
+    ("measurements/65", "00", (2, 33, 2)),
+]
+
+
+def test_a_gpu_that_is_verified_here_is_affirmed_by_reference_values() -> None:
+    """Where upstream has no policy that can accept it (wire.md 14.2, 42)."""
+    assert judged("default_gpu", {"nvidia": HOPPER}, HOPPER_VALUES) == (2, 3, 2)
+    assert judged("default_gpu", {"nvidia": HOPPER}, {}) == UNKNOWN
+    for name in HOPPER_VALUES:
+        fewer = {key: value for key, value in HOPPER_VALUES.items() if key != name}
+        assert judged("default_gpu", {"nvidia": HOPPER}, fewer) != (2, 3, 2)
+
+
+@pytest.mark.parametrize(("path", "to", "expected"), WORSE_HOPPER)
+def test_every_claim_of_a_gpu_that_is_verified_here_counts(
+    path: str, to: Any, expected: tuple[int, int, int]
+) -> None:
+    """One block of another value is enough; a block that nobody knows too."""
+    policy_input = {"nvidia": changed(HOPPER, path, to)}
+    assert judged("default_gpu", policy_input, HOPPER_VALUES) == expected
+
+
 DPU = claims("synthetic/dpu/evidence.claims.json")
 DPU_VALUES = {
     "dpu_device_classes": [DPU["device_class"]],

@@ -1,7 +1,8 @@
 # The default attestation policy for graphics processors.
 #
-# It reads the claims of NVIDIA's remote attestation service (NRAS); local verification has none of
-# them, so it affirms nothing here. What the numbers say stands in default_cpu.rego.
+# It reads the claims of NVIDIA's remote attestation service (NRAS). Local verification has none of
+# them: there, every claim needs a reference value of the operator's. What the numbers say stands in
+# default_cpu.rego.
 
 package policy
 
@@ -35,6 +36,9 @@ hardware := 2 if {
 	gpu["x-nvidia-gpu-arch-check"]
 }
 
+# Verified here: the key that signed was made for firmware that is known.
+hardware := 2 if listed(gpu.config.fwid, "gpu_fwids")
+
 # Its measurements are those of the vendor's reference manifests, which are signed themselves.
 executables := 3 if {
 	gpu.measres == "success"
@@ -43,11 +47,26 @@ executables := 3 if {
 	good_manifest("vbios")
 }
 
-configuration := 2 if {
+# Verified here: every block that the device measured has a value that is known for this block.
+executables := 3 if {
+	count(gpu.measurements) > 0
+	every index, value in gpu.measurements {
+		value in query_reference_value("gpu_measurements")[index]
+	}
+}
+
+configuration := 2 if expected else := 3 if closed
+
+expected if {
 	closed
 	listed(gpu["x-nvidia-gpu-vbios-version"], "allowed_vbios_versions")
 	listed(gpu["x-nvidia-gpu-driver-version"], "allowed_driver_versions")
-} else := 3 if closed
+}
+
+expected if {
+	listed(gpu.config.vbios_version, "allowed_vbios_versions")
+	listed(gpu.config.driver_version, "allowed_driver_versions")
+}
 
 closed if {
 	gpu.secboot
