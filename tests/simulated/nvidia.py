@@ -58,6 +58,7 @@ class Plan:
     hash: HashAlgorithm = field(default_factory=SHA384)
     cert_sign: bool = True
     serial: int | None = None
+    critical: bool = False
 
 
 def issue(plan: Plan, issuer: Holder | None = None, *, issuer_name: str | None = None) -> Holder:
@@ -86,7 +87,9 @@ def issue(plan: Plan, issuer: Holder | None = None, *, issuer_name: str | None =
         x509.KeyUsage(digital_signature=True, key_cert_sign=can_sign, **usage), True
     )
     for identifier, content in plan.extensions.items():
-        builder = builder.add_extension(x509.UnrecognizedExtension(identifier, content), False)
+        builder = builder.add_extension(
+            x509.UnrecognizedExtension(identifier, content), plan.critical
+        )
     return Holder(plan.name, builder.sign(signer, plan.hash), key)
 
 

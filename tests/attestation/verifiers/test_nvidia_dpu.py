@@ -14,15 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from fakes import NOON
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from paths import VECTORS
 from simulated.collateral import MemoryCollateral
-from simulated.dpu import ALIAS_PLAN, DEVICE_PLAN, LAYERS, SimulatedDPU, tcb_info
+from simulated.dpu import ALIAS_PLAN, DEVICE_PLAN, SimulatedDPU
 from simulated.nvidia import TCB_INFO, Plan, issue
 
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence
-from app.attestation.formats.dice import firmware_layers
 from app.attestation.verifiers.nvidia_dpu import VERIFIER, DPUVerifier
 from app.trust.errors import (
     BindingMismatchError,
@@ -276,31 +273,6 @@ def test_options_that_cannot_serve_are_refused(options: dict[str, Any]) -> None:
 def test_options_that_serve_are_taken() -> None:
     """A root and nothing else is needed."""
     DPUVerifier().check_options({"root_ca_cert_path": str(FOLDER / "root.pem")})
-
-
-# --- Firmware layers ---------------------------------------------------------------------------
-
-
-def test_layers_are_read_however_the_list_is_wrapped() -> None:
-    """As TCG writes it, as BlueField does, and with lengths in a longer form than needed."""
-    for wrapped in (True, False):
-        assert firmware_layers(tcb_info(LAYERS, wrapped=wrapped)).digests == tuple(LAYERS)
-    assert firmware_layers(tcb_info(LAYERS[:1])).digests == tuple(LAYERS[:1])
-
-
-@pytest.mark.parametrize("length", range(len(tcb_info(LAYERS))))
-def test_layers_that_do_not_parse_are_none(length: int) -> None:
-    """At every length: the count says so to the policy."""
-    assert firmware_layers(tcb_info(LAYERS)[:length]).digests == ()
-
-
-@settings(max_examples=200)
-@given(st.binary(max_size=64))
-def test_no_bytes_break_the_reader(data: bytes) -> None:
-    """A certificate is genuine whatever its extension holds."""
-    assert firmware_layers(data).accumulated
-    assert firmware_layers(b"\x30" + data).accumulated
-    assert firmware_layers(b"\xa6" + data).accumulated
 
 
 def test_a_certificate_without_layers_counts_none(root_file: Path) -> None:

@@ -10,19 +10,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from fakes import NOON
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from simulated.collateral import MemoryCollateral
 from simulated.nras import KEY_SET_URL, SimulatedNRAS, encoded, judgement, public_jwk, times
 
 from app.attestation.collateral.nras import NRAS, open_client
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence
-from app.attestation.formats.nras_tokens import (
-    NRASFormatError,
-    UnverifiedNRASToken,
-    parse_answer,
-    parse_key_set,
-)
 from app.attestation.verifiers.nvidia import NVIDIAVerifier
 from app.trust.errors import (
     BindingMismatchError,
@@ -415,14 +407,3 @@ def test_both_spellings_are_options(mode: str) -> None:
 def test_the_real_client_is_made_when_it_is_needed() -> None:
     """With the bounds of every client; nothing is asked here."""
     assert open_client() is not open_client()
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=100))
-def test_no_bytes_break_the_parsers(data: bytes) -> None:
-    """Whatever the outside answers."""
-    for parse in (parse_answer, parse_key_set):
-        with pytest.raises(NRASFormatError):
-            parse(data)
-    with pytest.raises(NRASFormatError):
-        UnverifiedNRASToken.parse(data.decode("latin-1"))
