@@ -72,6 +72,11 @@ class Explanation:
     claims: tuple[JudgedClaim, ...]
     appraisal_id: str | None
 
+    @property
+    def causes(self) -> tuple[Comparison, ...]:
+        """The comparisons that made a trust claim worse, as far as can be told."""
+        return tuple(each for each in self.comparisons if each.is_cause)
+
 
 @dataclass(frozen=True, slots=True)
 class Explanations:

@@ -13,7 +13,7 @@ from app.trust.decisions import DecisionCount, DecisionKind, DecisionStore, Outc
 HOURS = 24
 
 # Of the drawing, in units of its view box.
-CHART_HEIGHT, CHART_LABELS = 100, 24
+CHART_HEIGHT = 100
 _BAR_STEP, _BAR_WIDTH = 30, 22
 CHART_WIDTH = HOURS * _BAR_STEP
 
@@ -43,7 +43,6 @@ class Bar:
         x, width: of the bar, in units of the view box, as are the tops and heights.
         allowed_top, allowed_height: of the lower part.
         denied_top, denied_height: of the part on top of it.
-        is_labelled: whether its hour is written below it.
     """
 
     hour: datetime
@@ -55,7 +54,6 @@ class Bar:
     allowed_height: float
     denied_top: float
     denied_height: float
-    is_labelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,6 @@ def _bars(since: datetime, counts: list[DecisionCount]) -> tuple[Bar, ...]:
             allowed_height=round(allowed * unit, 2),
             denied_top=round(CHART_HEIGHT - (allowed + denied) * unit, 2),
             denied_height=round(denied * unit, 2),
-            is_labelled=hour.hour % 6 == 0,
         )
         for number, (hour, allowed, denied) in enumerate(tallies)
     )

@@ -90,7 +90,7 @@ def test_a_release_page_shows_how_far_the_policy_came(
 def test_a_viewer_is_offered_no_draft(app: Flask, console: Callable[..., Console]) -> None:
     """Who may not register sees why all the same."""
     page = console(Role.VIEWER).get(f"/decisions/{refused(app)}/why").text
-    assert "a cause" in page
+    assert "What stands in the way" in page
     assert "Open as a draft" not in page
 
 

@@ -21,7 +21,7 @@ from app.blueprints.console.navigation import may, navigation
 from app.blueprints.console.queries import decision_query
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, access
-from app.console.overview import CHART_HEIGHT, CHART_LABELS, CHART_WIDTH
+from app.console.overview import CHART_HEIGHT, CHART_WIDTH
 from app.console.overview import overview as count_decisions
 from app.console.permissions import Permission
 from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
@@ -65,7 +65,7 @@ def _add_overview(bp: Blueprint) -> None:
             "console/overview.html",
             posture=services().posture,
             figures=count_decisions(decisions, clock),
-            chart={"width": CHART_WIDTH, "height": CHART_HEIGHT + CHART_LABELS},
+            chart={"width": CHART_WIDTH, "height": CHART_HEIGHT},
             decisions=decisions.page(DecisionQuery(limit=_LATEST)),
             keys=services().token_keys.list() if may(g.caller, Permission.KEY_READ) else (),
         )
