@@ -81,3 +81,18 @@ def test_the_tutorial_runs_to_its_end(tmp_path: Path) -> None:
     assert output.count("correct horse battery staple") == 2
     assert "policy-denied" in output
     assert output.count('"same": true') == 2
+
+
+def test_sealed_secrets_are_opened_as_the_page_says(tmp_path: Path) -> None:
+    """By a guest with the page's own settings: a vault secret, and an envelope."""
+    url = f"http://127.0.0.1:{free_port()}"
+    port = url.rpartition(":")[2]
+    command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", port)
+    name = "how-to/sealed-secrets.md"
+    (pins,) = [body for language, body in blocks(page(name)) if language == "toml"]
+    server = f'insecure_sample = true\n[token_configs.kbs]\nurl = "{url}"\n'
+    (tmp_path / "guest.toml").write_text(server + pins)
+    with running(command, url, tmp_path / "log"):
+        config = str(tmp_path / "var" / "demo.toml")
+        output = run(script_of(name), tmp_path, VOUCHGATE_CONFIG=config)
+    assert output.count("correct horse") == 2
