@@ -155,10 +155,9 @@ class Explanations:
 
 
 def _claims(record: DecisionRecord) -> Iterator[JudgedClaim]:
-    if record.kind is DecisionKind.RELEASE:
-        return
-    for part, result in record.result.items():
-        for name, value in result.get("trust_vector", {}).items():
+    # What a remote Attestation Service judged has another layout, and no parts here.
+    for part in cast("JSONObject", record.inputs.get("submods", {})):
+        for name, value in record.result.get(part, {}).get("trust_vector", {}).items():
             if value:
                 yield JudgedClaim(part, name, value, TrustTier.of(value).label)
 

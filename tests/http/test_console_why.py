@@ -21,6 +21,7 @@ from app.console.explanations import Explanation
 from app.console.permissions import Role
 from app.console.reasons import explained
 from app.trust.audit import Actor
+from app.trust.decisions import DecisionKind, DecisionRecord, Outcome, new_decision_id
 
 OWNER = Actor("tests", "owner")
 FAULTS: list[tuple[str, Any]] = [
@@ -129,6 +130,29 @@ def test_a_refusal_before_any_policy_has_a_sentence(
     page = console(Role.VIEWER).get(f"/decisions/{response.headers['Vouchgate-Decision']}/why").text
     assert "not bound to this nonce" in page
     assert "Reference values that were read" not in page
+
+
+def test_an_appraisal_made_elsewhere_has_a_page(
+    app: Flask, services: Services, console: Callable[..., Console]
+) -> None:
+    """A remote Attestation Service keeps its own records; what is known here is shown."""
+    now = services.clock.now()
+    record = DecisionRecord(
+        decision_id=new_decision_id(now),
+        kind=DecisionKind.APPRAISAL,
+        at=now,
+        outcome=Outcome.DENIED,
+        reason="appraiser-unavailable",
+        tee="snp",
+        subject="default",
+        inputs={"appraiser": "https://as.example"},
+        result={"claims": None, "remote-decision": "0" * 32},
+    )
+    with app.app_context(), services.operators.transactions():
+        services.decisions.add(record)
+    page = console(Role.VIEWER).get(f"/decisions/{record.decision_id}/why")
+    assert page.status_code == 200
+    assert "appraiser-unavailable" in page.text
 
 
 def test_sources_that_do_not_tell_are_not_guessed_at() -> None:
