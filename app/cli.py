@@ -20,6 +20,7 @@ from app.blueprints.services import Services
 from app.broker.secrets import ResourceID
 from app.config import CONFIG_VARIABLE, load_settings
 from app.console.permissions import Role
+from app.logs import configure as configure_logs
 from app.settings import LogSettings, insecure_settings
 from app.trust.audit import Actor, first_broken_link
 from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
@@ -32,6 +33,8 @@ _CONFIG = click.option(
     envvar=CONFIG_VARIABLE,
     help=f"The TOML file with the settings; {CONFIG_VARIABLE} names it otherwise.",
 )
+# What a command prints is its answer; what a server would log at its start is not.
+_QUIET = LogSettings(level="error", format="text")
 
 
 class DomainErrors(click.Group):
@@ -64,6 +67,7 @@ def serve(config_path: Path | None) -> None:
     from app.wiring import prepare
 
     settings = load_settings(config_path)
+    configure_logs(settings.log)
     for name in insecure_settings(settings):
         click.echo(f"INSECURE SETTING IS ON: {name}", err=True)
     prepare(settings)
@@ -83,8 +87,12 @@ def demo(state: Path, port: int) -> None:
 @main.command("check-config")
 @_CONFIG
 def check_config(config_path: Path | None) -> None:
-    """Check the settings and list every fault."""
+    """Check the settings and everything that they name, and list every fault."""
+    from app import named
+
     settings = load_settings(config_path)
+    configure_logs(_QUIET)
+    named.check(settings)
     for name in insecure_settings(settings):
         click.echo(f"insecure: {name}")
     click.echo("the settings are fine")
@@ -348,9 +356,7 @@ def _services(config_path: Path | None) -> Iterator[Services]:
     from app.blueprints.deps import EXTENSION
     from app.factory import build
 
-    # What a command prints is its answer; what a server would log at its start is not.
-    quiet = replace(load_settings(config_path), log=LogSettings(level="error", format="text"))
-    app = build(quiet)
+    app = build(replace(load_settings(config_path), log=_QUIET))
     services: Services = app.extensions[EXTENSION]
     with app.app_context(), closing(services):
         yield services

@@ -27,6 +27,7 @@ from app.broker.secrets import ResourceID
 from app.config import CONFIG_VARIABLE, load_settings
 from app.console.permissions import Role
 from app.factory import build
+from app.logs import configure as configure_logs
 from app.serving import serve
 from app.settings import Settings
 from app.trust.audit import Actor
@@ -93,6 +94,7 @@ def run(state: Path, port: int) -> None:
     config = state / "demo.toml"
     config.write_text(_SETTINGS.format(state=state, port=port), encoding="utf-8")
     settings = load_settings(config)
+    configure_logs(settings.log)
     prepare(settings)
     with _services(settings) as services:
         password = _fill(services)

@@ -9,40 +9,26 @@ from datetime import timedelta
 from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypeVar
 
 from argon2 import PasswordHasher
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from flask import Flask
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
+from app import named
 from app.attestation.challenges import Challenges
-from app.attestation.collateral.amd import AMDCatalogue
-from app.attestation.collateral.hygon import HygonCatalogue
-from app.attestation.collateral.intel import IntelCatalogue, UpdateType
-from app.attestation.collateral.intel_bundle import IntelBundle
-from app.attestation.collateral.sources import CollateralPlan, CollateralSources, open_collateral
 from app.attestation.ear import Issuer as TokenIssuer
-from app.attestation.evidence import Verifier
 from app.attestation.extractors.sample import EXTRACTOR as SAMPLE_EXTRACTOR
 from app.attestation.policies import AttestationPolicies
 from app.attestation.reference_values import ReferenceValues
 from app.attestation.replay import replay as replay_appraisal
 from app.attestation.service import AppraisalRules, AttestationService
-from app.attestation.verifiers import load_verifiers
 from app.blueprints.services import Posture, Services
 from app.broker.appraisers.circuit_breaker import CircuitBreaker
 from app.broker.appraisers.remote_as import RemoteAppraiser
 from app.broker.custody import Custody
-from app.broker.fetched_keys import FetchedKeys
 from app.broker.handshakes import HandshakeService
-from app.broker.issuer_keys import BuiltInKeys, FileKeys, KeySource
+from app.broker.issuer_keys import BuiltInKeys
 from app.broker.issuers import Issuer, IssuerKind, Issuers
-from app.broker.key_chains import CertifiedKeys
 from app.broker.plugins.enabled import Plugins
 from app.broker.plugins.resource import PLUGIN as RESOURCE_PLUGIN
 from app.broker.policies import ResourcePolicies
@@ -52,19 +38,16 @@ from app.broker.service import BrokerService
 from app.broker.tokens import TokenVerifier
 from app.config import read_key_encryption_keys
 from app.console.access_rules import AccessRule
-from app.console.admin_tokens import AdminTokens, IdentityProvider, key_set
+from app.console.admin_tokens import AdminTokens
 from app.console.explanations import Explanations
 from app.console.operators import OperatorService
+from app.named import Faults
 from app.settings import (
-    DatabaseSettings,
-    IdentityProviderSettings,
-    IssuerSettings,
     Settings,
     insecure_settings,
 )
 from app.store.audit import SQLAuditLog
-from app.store.collateral import SQLCollateralStore
-from app.store.database import Database, checked_url, init_app
+from app.store.database import Database, init_app
 from app.store.decisions import SQLDecisionStore
 from app.store.keys import SQLKeyStore
 from app.store.migrate import current_is_head, upgrade
@@ -80,7 +63,6 @@ from app.trust.audit import Actor, AuditEntry
 from app.trust.clock import Clock, SystemClock
 from app.trust.decisions import DecisionKind, DecisionRecord
 from app.trust.errors import ConfigError, ConflictError
-from app.trust.http_client import PooledHTTPClient
 from app.trust.regorus_engine import RegorusEngine
 from app.trust.replays import Replayed
 from app.trust.sealing import KeyEncryptionKey, Sealer
@@ -92,7 +74,6 @@ from app.trust.tickets import (
     rotate_ticket_key,
 )
 from app.trust.token_keys import DEFAULT_OVERLAP, TokenKeys
-from guest.wire.strict_json import parse_json_object
 
 T = TypeVar("T")
 
@@ -129,13 +110,15 @@ class Foundations:
 def prepare(settings: Settings) -> None:
     """Bring the database to this program's schema and make what is missing: keys, policies.
 
-    Safe to repeat, and when several processes do it at once.
+    Safe to repeat, and when several processes do it at once. Nothing is touched before everything
+    that the settings name was found.
 
     Raises:
-        ConfigError: a setting names something that is not there.
+        ConfigError: the settings name things that are not there; it lists every fault.
         StoreUnavailableError: the database does not answer.
     """
-    database = Database.from_url(database_url(settings.database))
+    named.check(settings)
+    database = Database.from_url(named.database_url(settings.database))
     try:
         upgrade(database)
         base = _foundations(settings, database)
@@ -157,11 +140,11 @@ def wire(app: Flask, settings: Settings) -> Wired:
         StoreUnavailableError: the database does not answer.
     """
     pool_size = settings.database.pool_size
-    database = init_app(app, database_url(settings.database), pool_size=pool_size)
+    database = init_app(app, named.database_url(settings.database), pool_size=pool_size)
     if not current_is_head(database):
         raise ConfigError(["the database has another schema; `vouchgate serve` brings it to ours"])
     base = _foundations(settings, database)
-    faults = _Faults()
+    faults = Faults()
     attestation = faults.of(lambda: _attestation(base))
     issuers = faults.of(lambda: Issuers(_issuers(base)))
     admins = faults.of(lambda: _admins(base))
@@ -191,37 +174,6 @@ def wire(app: Flask, settings: Settings) -> Wired:
         explain=Explanations(base.decisions, base.policies, base.engine).explain,
     )
     return Wired(services, tickets.at(base.revisions.current()).current.key)
-
-
-def database_url(settings: DatabaseSettings) -> str:
-    """The address of the database, with the password from its file.
-
-    Raises:
-        ConfigError: the address is of no supported engine, or the file cannot be read.
-    """
-    url = checked_url(settings.url)
-    if settings.password_file is not None:
-        url = url.set(password=_read(settings.password_file).strip())
-    return url.render_as_string(hide_password=False)
-
-
-class _Faults:
-    """Collects the faults of several parts, so that all of them are told at once."""
-
-    def __init__(self) -> None:
-        self._faults: list[str] = []
-
-    def of(self, build: Callable[[], T]) -> T:
-        try:
-            return build()
-        except ConfigError as error:
-            self._faults += error.faults
-            # Never used: `raise_any` follows before anyone looks.
-            return None  # type: ignore[return-value]
-
-    def raise_any(self) -> None:
-        if self._faults:
-            raise ConfigError(self._faults)
 
 
 def _foundations(settings: Settings, database: Database) -> Foundations:
@@ -285,8 +237,8 @@ def _attestation(base: Foundations) -> AttestationService:
     settings = base.settings.attestation
     challenge_keys = TicketKeySource(base.keys, base.sealer, KeyPurpose.CHALLENGE)
     return AttestationService(
-        verifiers=_verifiers(base),
-        collateral=_collateral(base),
+        verifiers=named.verifiers(base.settings),
+        collateral=named.collateral(base.settings.collateral, base.database, base.clock),
         policies=_attestation_policies(base),
         reference_values=_reference_values(base),
         token_keys=base.token_keys,
@@ -328,53 +280,6 @@ def _reference_values(base: Foundations) -> ReferenceValues:
         audit=base.audit,
         clock=base.clock,
     )
-
-
-def _verifiers(base: Foundations) -> dict[str, Verifier]:
-    settings = base.settings.attestation
-    if "as" not in base.settings.roles:
-        return {}
-    verifiers = load_verifiers(settings.verifiers, allow_insecure=settings.insecure_allow_sample)
-    faults = _Faults()
-    for tee, path in settings.insecure_extra_roots.items():
-        verifiers[tee] = faults.of(partial(_with_roots, verifiers, tee, path))
-    for tee in settings.verifier_options:
-        faults.of(partial(_check_options, base, verifiers, tee))
-    faults.raise_any()
-    return verifiers
-
-
-def _with_roots(verifiers: dict[str, Verifier], tee: str, path: Path) -> Verifier:
-    extend = getattr(verifiers.get(tee), "with_extra_roots", None)
-    if extend is None:
-        raise ConfigError(
-            [f"attestation.insecure_extra_roots.{tee}: no enabled verifier of this name has roots"]
-        )
-    extended: Verifier = extend(_read(path).encode())
-    return extended
-
-
-def _check_options(base: Foundations, verifiers: dict[str, Verifier], tee: str) -> None:
-    check = getattr(verifiers.get(tee), "check_options", None)
-    if check is None:
-        raise ConfigError(
-            [f"attestation.verifier_options.{tee}: no enabled verifier of this name has options"]
-        )
-    check(base.settings.attestation.verifier_options[tee])
-
-
-def _collateral(base: Foundations) -> CollateralSources:
-    settings = base.settings.collateral
-    update = UpdateType(settings.intel_update)
-    bundles = (IntelBundle(settings.intel_bundle, update),) if settings.intel_bundle else ()
-    intel = IntelCatalogue(settings.intel_url, update)
-    plan = CollateralPlan(
-        sources=settings.sources,
-        catalogues=(AMDCatalogue(settings.amd_url), intel, HygonCatalogue()),
-        bundles=bundles,
-    )
-    client = PooledHTTPClient(timeout_seconds=settings.timeout_seconds)
-    return open_collateral(plan, SQLCollateralStore(base.database), client, base.clock)
 
 
 # --- The Key Broker Service ---------------------------------------------------------------------
@@ -447,7 +352,7 @@ def _remote_appraiser(base: Foundations, verifier: TokenVerifier) -> Appraiser:
     assert remote is not None, "asked for only when settings name one"
     return RemoteAppraiser(
         url=remote.url.rstrip("/"),
-        client=_http_client(remote.timeout_seconds, remote.ca_file, "broker.remote_appraiser"),
+        client=named.appraiser_client(remote),
         breaker=CircuitBreaker(),
         verifier=verifier,
         decisions=base.decisions,
@@ -458,45 +363,12 @@ def _remote_appraiser(base: Foundations, verifier: TokenVerifier) -> Appraiser:
 
 
 def _issuers(base: Foundations) -> list[Issuer]:
-    faults = _Faults()
-    issuers = [faults.of(partial(_issuer, each)) for each in base.settings.broker.issuers]
-    faults.raise_any()
+    trusted = named.issuers(base.settings.broker)
     if "as" in base.settings.roles:
         keys = BuiltInKeys(base.token_keys)
         issuer = base.settings.token_issuer
-        issuers.append(Issuer(name="builtin", iss=issuer, kind=IssuerKind.BUILTIN, keys=keys))
-    return issuers
-
-
-def _issuer(settings: IssuerSettings) -> Issuer:
-    kind, keys = _issuer_keys(settings)
-    return Issuer(
-        name=settings.name,
-        iss=settings.issuer,
-        kind=kind,
-        keys=keys,
-        algorithms=frozenset(settings.algorithms),
-        audience=settings.audience,
-        leeway=timedelta(seconds=settings.leeway_seconds),
-        tee_key_paths=settings.tee_key_paths,
-    )
-
-
-def _issuer_keys(settings: IssuerSettings) -> tuple[IssuerKind, KeySource]:
-    if settings.jwks_url is not None:
-        where = f"broker.issuers.{settings.name}"
-        client = _http_client(_FETCH_TIMEOUT_SECONDS, settings.tls_ca_file, where)
-        return IssuerKind.JWKS_URL, FetchedKeys(settings.jwks_url, settings.issuer, client)
-    if settings.jwks_file is not None:
-        return IssuerKind.JWKS_FILE, FileKeys.load(settings.jwks_file)
-    return IssuerKind.CA_CERTIFICATES, CertifiedKeys.load(settings.ca_files)
-
-
-def _http_client(timeout_seconds: float, ca_file: Path | None, where: str) -> PooledHTTPClient:
-    try:
-        return PooledHTTPClient(timeout_seconds=timeout_seconds, ca_file=ca_file)
-    except OSError as error:
-        raise ConfigError([f"{where}: {ca_file} holds no certificates"]) from error
+        trusted.append(Issuer(name="builtin", iss=issuer, kind=IssuerKind.BUILTIN, keys=keys))
+    return trusted
 
 
 # --- Operators ----------------------------------------------------------------------------------
@@ -516,46 +388,8 @@ def _operators(base: Foundations) -> OperatorService:
 
 def _admins(base: Foundations) -> AdminTokens:
     settings = base.settings.admin
-    faults = _Faults()
-    providers = [
-        faults.of(partial(_identity_provider, each)) for each in settings.identity_providers
-    ]
-    faults.raise_any()
     rules = [AccessRule(rule.role, frozenset(rule.methods), rule.paths) for rule in settings.access]
-    return AdminTokens(providers, rules, base.clock)
-
-
-def _identity_provider(settings: IdentityProviderSettings) -> IdentityProvider:
-    path = settings.public_key_file or settings.jwks_file
-    assert path is not None, "settings name one of them"
-    text = _read(path)
-    try:
-        if settings.jwks_file is not None:
-            keys = key_set(parse_json_object(text))
-        else:
-            keys = KeySet([_public_key(text)])
-    except (ValueError, JoseError, UnsupportedAlgorithm) as error:
-        where = f"admin.identity_providers.{settings.name}"
-        raise ConfigError([f"{where}: {path} holds no public key"]) from error
-    return IdentityProvider(
-        name=settings.name,
-        keys=keys,
-        by_key_id=settings.jwks_file is not None,
-        issuer=settings.issuer,
-        audience=settings.audience,
-        algorithms=settings.algorithms,
-    )
-
-
-def _public_key(pem: str) -> Key:
-    key = load_pem_public_key(pem.encode())
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return OKPKey.import_key(key)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return ECKey.import_key(key)
-    if isinstance(key, rsa.RSAPublicKey):
-        return RSAKey.import_key(key)
-    raise ValueError("a key of another kind")
+    return AdminTokens(named.identity_providers(settings), rules, base.clock)
 
 
 # --- What the operator asks of the whole --------------------------------------------------------
@@ -632,12 +466,3 @@ def _posture(settings: Settings) -> Posture:
         token_issuer=settings.token_issuer,
         insecure_settings=tuple(insecure_settings(settings)),
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError([f"{path}: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: not text"]) from error

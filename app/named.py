@@ -1,0 +1,308 @@
+"""What the settings name, opened: keys, certificates, verifiers, whoever is trusted.
+
+Whatever is not there, or is not what it should be, is a fault of the settings; ``check`` finds all
+of them before anything is served or written.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
+
+from app.attestation.collateral.amd import AMDCatalogue
+from app.attestation.collateral.hygon import HygonCatalogue
+from app.attestation.collateral.intel import IntelCatalogue, UpdateType
+from app.attestation.collateral.intel_bundle import IntelBundle
+from app.attestation.collateral.sources import CollateralPlan, CollateralSources, open_collateral
+from app.attestation.evidence import Verifier
+from app.attestation.verifiers import load_verifiers
+from app.blueprints.limits import RateLimit
+from app.broker.fetched_keys import FetchedKeys
+from app.broker.issuer_keys import FileKeys, KeySource
+from app.broker.issuers import Issuer, IssuerKind
+from app.broker.key_chains import CertifiedKeys
+from app.config import read_key_encryption_keys
+from app.console.admin_tokens import IdentityProvider, key_set
+from app.settings import (
+    AdminSettings,
+    BrokerSettings,
+    CollateralSettings,
+    DatabaseSettings,
+    IdentityProviderSettings,
+    IssuerSettings,
+    RemoteAppraiserSettings,
+    ServerSettings,
+    Settings,
+)
+from app.store.collateral import SQLCollateralStore
+from app.store.database import Database, checked_url
+from app.trust.clock import Clock, SystemClock
+from app.trust.errors import ConfigError
+from app.trust.http_client import PooledHTTPClient
+from guest.wire.strict_json import parse_json_object
+
+T = TypeVar("T")
+
+_FETCH_TIMEOUT_SECONDS = 5.0
+
+
+def check(settings: Settings) -> None:
+    """Open everything that the settings name, but connect to nothing.
+
+    Raises:
+        ConfigError: listing every fault.
+    """
+    faults = Faults()
+    faults.of(partial(read_key_encryption_keys, settings.sealing))
+    faults.of(partial(_check_certificate, settings.server))
+    for name in ("handshake", "sign_in"):
+        faults.of(partial(RateLimit, name, getattr(settings.limits, name)))
+    faults.of(partial(_check_database, settings))
+    faults.of(partial(verifiers, settings))
+    faults.of(partial(issuers, settings.broker))
+    faults.of(partial(identity_providers, settings.admin))
+    if settings.broker.remote_appraiser is not None:
+        faults.of(partial(appraiser_client, settings.broker.remote_appraiser))
+    faults.raise_any()
+
+
+def database_url(settings: DatabaseSettings) -> str:
+    """The address of the database, with the password from its file.
+
+    Raises:
+        ConfigError: the address is of no supported engine, or the file cannot be read.
+    """
+    url = checked_url(settings.url)
+    if settings.password_file is not None:
+        url = url.set(password=_read(settings.password_file, "database.password_file").strip())
+    return url.render_as_string(hide_password=False)
+
+
+def verifiers(settings: Settings) -> dict[str, Verifier]:
+    """The enabled verifiers by wire name, none without the role.
+
+    Raises:
+        ConfigError: listing every verifier, root and option that cannot be.
+    """
+    if "as" not in settings.roles:
+        return {}
+    attestation = settings.attestation
+    loaded = load_verifiers(attestation.verifiers, allow_insecure=attestation.insecure_allow_sample)
+    faults = Faults()
+    for tee, path in attestation.insecure_extra_roots.items():
+        loaded[tee] = faults.of(partial(_with_roots, loaded, tee, path))
+    for tee, options in attestation.verifier_options.items():
+        faults.of(partial(_check_options, loaded, tee, options))
+    faults.raise_any()
+    return loaded
+
+
+def _with_roots(loaded: dict[str, Verifier], tee: str, path: Path) -> Verifier:
+    extend = getattr(loaded.get(tee), "with_extra_roots", None)
+    if extend is None:
+        raise ConfigError(
+            [f"attestation.insecure_extra_roots.{tee}: no enabled verifier of this name has roots"]
+        )
+    extended: Verifier = extend(_read(path, f"attestation.insecure_extra_roots.{tee}").encode())
+    return extended
+
+
+def _check_options(loaded: dict[str, Verifier], tee: str, options: dict[str, Any]) -> None:
+    check_options = getattr(loaded.get(tee), "check_options", None)
+    if check_options is None:
+        raise ConfigError(
+            [f"attestation.verifier_options.{tee}: no enabled verifier of this name has options"]
+        )
+    check_options(options)
+
+
+def collateral(settings: CollateralSettings, database: Database, clock: Clock) -> CollateralSources:
+    """Where vendors' documents are found.
+
+    Raises:
+        ConfigError: listing every source that cannot be.
+    """
+    update = UpdateType(settings.intel_update)
+    bundles = (IntelBundle(settings.intel_bundle, update),) if settings.intel_bundle else ()
+    intel = IntelCatalogue(settings.intel_url, update)
+    plan = CollateralPlan(
+        sources=settings.sources,
+        catalogues=(AMDCatalogue(settings.amd_url), intel, HygonCatalogue()),
+        bundles=bundles,
+    )
+    client = PooledHTTPClient(timeout_seconds=settings.timeout_seconds)
+    return open_collateral(plan, SQLCollateralStore(database), client, clock)
+
+
+def issuers(settings: BrokerSettings) -> list[Issuer]:
+    """The trusted token issuers, each with its keys.
+
+    Raises:
+        ConfigError: listing every key that cannot be read.
+    """
+    faults = Faults()
+    opened = [
+        faults.of(partial(_issuer, each), f"broker.issuers.{each.name}")
+        for each in settings.issuers
+    ]
+    faults.raise_any()
+    return opened
+
+
+def _issuer(settings: IssuerSettings) -> Issuer:
+    kind, keys = _issuer_keys(settings)
+    return Issuer(
+        name=settings.name,
+        iss=settings.issuer,
+        kind=kind,
+        keys=keys,
+        algorithms=frozenset(settings.algorithms),
+        audience=settings.audience,
+        leeway=timedelta(seconds=settings.leeway_seconds),
+        tee_key_paths=settings.tee_key_paths,
+    )
+
+
+def _issuer_keys(settings: IssuerSettings) -> tuple[IssuerKind, KeySource]:
+    if settings.jwks_url is not None:
+        client = _http_client(_FETCH_TIMEOUT_SECONDS, settings.tls_ca_file)
+        return IssuerKind.JWKS_URL, FetchedKeys(settings.jwks_url, settings.issuer, client)
+    if settings.jwks_file is not None:
+        return IssuerKind.JWKS_FILE, FileKeys.load(settings.jwks_file)
+    return IssuerKind.CA_CERTIFICATES, CertifiedKeys.load(settings.ca_files)
+
+
+def appraiser_client(settings: RemoteAppraiserSettings) -> PooledHTTPClient:
+    """A client of the Attestation Service elsewhere.
+
+    Raises:
+        ConfigError: its authority cannot be read.
+    """
+    faults = Faults()
+    client = faults.of(
+        partial(_http_client, settings.timeout_seconds, settings.ca_file),
+        "broker.remote_appraiser",
+    )
+    faults.raise_any()
+    return client
+
+
+def _http_client(timeout_seconds: float, ca_file: Path | None) -> PooledHTTPClient:
+    try:
+        return PooledHTTPClient(timeout_seconds=timeout_seconds, ca_file=ca_file)
+    except OSError as error:
+        raise ConfigError([f"{ca_file} holds no certificates"]) from error
+
+
+def identity_providers(settings: AdminSettings) -> list[IdentityProvider]:
+    """Who signs operators' tokens, each with its keys.
+
+    Raises:
+        ConfigError: listing every key that cannot be read.
+    """
+    faults = Faults()
+    opened = [
+        faults.of(partial(_identity_provider, each), f"admin.identity_providers.{each.name}")
+        for each in settings.identity_providers
+    ]
+    faults.raise_any()
+    return opened
+
+
+def _identity_provider(settings: IdentityProviderSettings) -> IdentityProvider:
+    path = settings.public_key_file or settings.jwks_file
+    assert path is not None, "settings name one of them"
+    text = _read(path)
+    try:
+        if settings.jwks_file is not None:
+            keys = key_set(parse_json_object(text))
+        else:
+            keys = KeySet([_public_key(text)])
+    except (ValueError, JoseError, UnsupportedAlgorithm) as error:
+        raise ConfigError([f"{path} holds no public key"]) from error
+    return IdentityProvider(
+        name=settings.name,
+        keys=keys,
+        by_key_id=settings.jwks_file is not None,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        algorithms=settings.algorithms,
+    )
+
+
+def _public_key(pem: str) -> Key:
+    key = load_pem_public_key(pem.encode())
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return OKPKey.import_key(key)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return ECKey.import_key(key)
+    if isinstance(key, rsa.RSAPublicKey):
+        return RSAKey.import_key(key)
+    raise ValueError("a key of another kind")
+
+
+def _check_certificate(settings: ServerSettings) -> None:
+    if settings.tls_certificate is None:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
+    except OSError as error:
+        where = "server.tls_certificate, server.tls_private_key"
+        raise ConfigError([f"{where}: no certificate with its private key"]) from error
+
+
+def _check_database(settings: Settings) -> None:
+    database = Database.from_url(database_url(settings.database))
+    collateral(settings.collateral, database, SystemClock())
+
+
+class Faults:
+    """Collects the faults of several parts, so that all of them are told at once."""
+
+    def __init__(self) -> None:
+        self._faults: list[str] = []
+
+    def of(self, build: Callable[[], T], setting: str = "") -> T:
+        """What a function builds, or a note of what kept it from doing so.
+
+        Args:
+            build: may raise ConfigError.
+            setting: that the faults are about, when they do not say so themselves.
+        """
+        prefix = f"{setting}: " if setting else ""
+        try:
+            return build()
+        except ConfigError as error:
+            self._faults += [prefix + fault for fault in error.faults]
+            # Never used: `raise_any` follows before anyone looks.
+            return None  # type: ignore[return-value]
+
+    def raise_any(self) -> None:
+        """End the collection.
+
+        Raises:
+            ConfigError: something was collected.
+        """
+        if self._faults:
+            raise ConfigError(self._faults)
+
+
+def _read(path: Path, setting: str = "") -> str:
+    prefix = f"{setting}: " if setting else ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([f"{prefix}{path}: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{prefix}{path}: not text"]) from error
