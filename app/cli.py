@@ -24,7 +24,15 @@ from app.logs import configure as configure_logs
 from app.settings import LogSettings, insecure_settings
 from app.trust.audit import Actor, first_broken_link
 from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
-from app.trust.errors import ConfigError, DecisionNotFoundError, DomainError
+from app.trust.errors import (
+    ConfigError,
+    DecisionNotFoundError,
+    DomainError,
+    MalformedPolicyError,
+    MalformedReferenceValueError,
+)
+from guest.wire.errors import WireError
+from guest.wire.strict_json import parse_json_object
 
 _CONFIG = click.option(
     "--config",
@@ -217,15 +225,19 @@ def policies() -> None:
 
 @policies.command("set")
 @click.argument("policy_id")
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("rb"))
 @_CONFIG
 def set_policy(policy_id: str, file: Any, config_path: Path | None) -> None:  # noqa: ANN401
     """Make FILE the active version of a policy; "resource-policy" is the resource policy."""
+    try:
+        text = file.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedPolicyError(f"{file.name} is not UTF-8 text") from error
     with _services(config_path) as services:
         if policy_id in services.resource_policies.ids():
-            services.resource_policies.set(file.read(), _actor())
+            services.resource_policies.set(text, _actor())
         else:
-            services.attestation_policies.set(policy_id, file.read(), _actor())
+            services.attestation_policies.set(policy_id, text, _actor())
 
 
 @policies.command("show")
@@ -261,10 +273,12 @@ def reference_values() -> None:
 @_CONFIG
 def register_values(file: Any, config_path: Path | None) -> None:  # noqa: ANN401
     """Register the RVPS message in FILE."""
-    from guest.wire.strict_json import parse_json_object
-
+    try:
+        message = parse_json_object(file.read())
+    except WireError as error:
+        raise MalformedReferenceValueError(f"{file.name}: {error}") from error
     with _services(config_path) as services:
-        services.reference_values.register(parse_json_object(file.read()), _actor())
+        services.reference_values.register(message, _actor())
 
 
 @reference_values.command("list")

@@ -1,0 +1,420 @@
+"""Every command of ``vouchgate``, run once as an operator runs it, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+from raw_guest import PATH, SECRET, RawGuest
+from servers import SAMPLE_VALUES, AdminKey, settings_table
+from toml_files import write_toml
+
+from app.blueprints.deps import EXTENSION
+from app.cli import main
+from app.config import parse_settings
+from app.factory import build
+from app.wiring import prepare
+from guest.wire.encoding import b64_encode
+
+POLICY = "package policy\nimport rego.v1\n\nallow if data.plugin == 'resource'\n"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder with settings, keys and a database, and an operator at its terminal."""
+
+    folder: Path
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """The settings."""
+        return settings_table(self.folder)
+
+    def run(self, *arguments: str, given: bytes = b"", **parts: Any) -> Result:
+        """Run a command with the settings, some parts of them replaced."""
+        config = write_toml(self.folder / "vouchgate.toml", self.table | parts)
+        return CliRunner().invoke(main, [*arguments, "--config", str(config)], input=given)
+
+    def does(self, *arguments: str, given: bytes = b"", **parts: Any) -> str:
+        """What a command prints that must succeed."""
+        result = self.run(*arguments, given=given, **parts)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def refuses(self, *arguments: str, given: bytes = b"", **parts: Any) -> str:
+        """What a command says that must be refused; nothing goes to the standard output."""
+        result = self.run(*arguments, given=given, **parts)
+        assert result.exit_code == 2, (result.output, result.exception)
+        assert isinstance(result.exception, SystemExit)
+        assert result.stdout == ""
+        return result.stderr
+
+    def file(self, name: str, content: str | bytes) -> str:
+        """A file of this content; its path."""
+        path = self.folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a prepared database, to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    AdminKey.make(folder)
+    prepare(parse_settings(settings_table(folder), {}))
+    return folder
+
+
+@pytest.fixture
+def site(prepared: Path, tmp_path: Path) -> Iterator[Site]:
+    """A site of the test's own."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    yield Site(tmp_path)
+    # The commands logged to a terminal that is gone.
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def message(site: Site) -> str:
+    """A file with the sample TEE's reference values."""
+    payload = b64_encode(json.dumps(SAMPLE_VALUES).encode())
+    return site.file(
+        "message.json", json.dumps({"version": "0.1.0", "type": "sample", "payload": payload})
+    )
+
+
+@pytest.fixture
+def decisions(site: Site, message: str) -> list[str]:
+    """The ids of an appraisal and of two releases, the last one denied."""
+    site.does("reference-values", "register", message)
+    site.does("secrets", "set", PATH, "-", given=SECRET)
+    return serve(
+        site,
+        lambda guest: [
+            guest.attest().headers["Vouchgate-Decision"],
+            guest.resource().headers["Vouchgate-Decision"],
+            denied(guest).headers["Vouchgate-Decision"],
+        ],
+    )
+
+
+def serve(site: Site, use: Callable[[RawGuest], Any], **parts: Any) -> Any:
+    """Let a guest use an application on the site's database."""
+    app = build(parse_settings(site.table | parts, {}))
+    with closing(app.extensions[EXTENSION]):
+        return use(RawGuest(app.test_client()))
+
+
+def denied(guest: RawGuest) -> Any:
+    """A release that policy denies."""
+    guest.attest(svn="0")
+    return guest.resource()
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def test_every_fault_of_the_settings_is_listed(site: Site) -> None:
+    """Unknown keys, wrong types, contradictions: one line each, exit status 2."""
+    said = site.refuses(
+        "check-config",
+        roles=["as", "kbss"],
+        server={"bind": ["0.0.0.0:8080"], "worker": 3},
+        attestation={"verifiers": ["sample"]},
+        surprise=1,
+    )
+    for fault in (
+        "settings: roles.1:",
+        "settings: server.worker: there is no such setting",
+        "settings: surprise: there is no such setting",
+        "settings: attestation.verifiers: anyone can forge sample evidence",
+    ):
+        assert fault in said
+    assert "Traceback" not in said
+
+
+def test_everything_that_is_not_there_is_listed(site: Site) -> None:
+    """Keys, certificates, verifiers, limits and sources, each under its setting."""
+    notes = site.file("notes.txt", "no key")
+    said = site.refuses(
+        "check-config",
+        sealing={"keys": ["file:/nowhere/kek", "env:VOUCHGATE_TEST_NOT_SET"]},
+        database={"url": "sqlite:///x.db", "password_file": "/nowhere/password"},
+        server={"tls_certificate": notes, "tls_private_key": notes},
+        limits={"handshake": "often", "sign_in": "10/fortnight"},
+        attestation={
+            "verifiers": ["toaster"],
+            "insecure_allow_sample": True,
+        },
+        broker={
+            "issuers": [
+                {"name": "a", "issuer": "a", "jwks_file": "/nowhere/keys.json"},
+                {"name": "b", "issuer": "b", "ca_files": [notes]},
+                {"name": "c", "issuer": "c", "jwks_url": "https://c", "tls_ca_file": notes},
+            ],
+            "remote_appraiser": {"url": "https://as.example", "ca_file": notes},
+        },
+        admin={"identity_providers": [{"name": "d", "public_key_file": notes}]},
+    )
+    for setting in (
+        "sealing.keys: file:/nowhere/kek",
+        "sealing.keys: env:VOUCHGATE_TEST_NOT_SET",
+        "database.password_file",
+        "server.tls_certificate",
+        "limits.handshake",
+        "limits.sign_in",
+        "attestation.verifiers",
+        "broker.issuers.a",
+        "broker.issuers.b",
+        "broker.issuers.c",
+        "broker.remote_appraiser",
+        "admin.identity_providers.d",
+    ):
+        assert f"settings: {setting}" in said, setting
+
+
+def test_a_missing_key_does_not_stop_before_the_rest_is_looked_at(site: Site) -> None:
+    """``serve`` refuses like ``check-config``, and has touched nothing then."""
+    said = site.refuses(
+        "serve",
+        sealing={"keys": ["file:/nowhere/kek"]},
+        limits={"handshake": "often"},
+        database={"url": f"sqlite:///{site.folder}/new.db"},
+    )
+    assert "sealing.keys" in said
+    assert "limits.handshake" in said
+    assert not (site.folder / "new.db").exists()
+
+
+def test_plain_http_off_loopback_is_refused(site: Site) -> None:
+    """What other machines can reach has a certificate."""
+    said = site.refuses("serve", server={"bind": ["0.0.0.0:0"]})
+    assert "server.bind: 0.0.0.0:0 is reachable from other machines" in said
+
+
+def test_a_newer_database_is_refused(site: Site) -> None:
+    """A program does not touch a schema that it does not know, neither serving nor operating."""
+    with closing(sqlite3.connect(site.folder / "vouchgate.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffff_from_the_future'")
+        database.commit()
+    assert "does not know" in site.refuses("serve")
+    assert "another schema" in site.refuses("keys", "list")
+
+
+def test_a_settings_file_that_is_no_toml_is_refused(site: Site) -> None:
+    """The file and the place are named."""
+    path = site.file("bad.toml", "roles = [")
+    result = CliRunner().invoke(main, ["check-config", "--config", path])
+    assert result.exit_code == 2
+    assert f"settings: {path}:" in result.stderr
+    result = CliRunner().invoke(main, ["check-config"], env={"VOUCHGATE_CONFIG": None})
+    assert (result.exit_code, "VOUCHGATE_CONFIG" in result.stderr) == (2, True)
+
+
+def test_good_settings_are_fine_and_insecure_ones_named(site: Site) -> None:
+    """What weakens stands there, even when it is wanted."""
+    said = site.does("check-config")
+    assert said == "insecure: attestation.insecure_allow_sample\nthe settings are fine\n"
+
+
+# --- operators and keys --------------------------------------------------------------------------
+
+
+def test_operators_are_created_listed_and_reset(site: Site) -> None:
+    """A one-time password is printed, and another one after a reset; a name is there once."""
+    first = site.does("operators", "create", "ann", "--role", "auditor").strip()
+    assert len(first) >= 16
+    assert "conflict" in site.refuses("operators", "create", "ann", "--role", "owner")
+    second = site.does("operators", "reset", "ann").strip()
+    assert second not in {first, ""}
+    assert site.does("operators", "list") == "ann\tauditor\n"
+    assert site.refuses("operators", "reset", "bob")
+    assert site.run("operators", "create", "eve", "--role", "emperor").exit_code == 2
+
+
+def test_keys_are_listed_and_rotated(site: Site) -> None:
+    """After a rotation the next key is current, and the old one stays for a while."""
+    before = dict(line.split("\t")[:2] for line in site.does("keys", "list").splitlines())
+    site.does("keys", "rotate")
+    after = dict(line.split("\t")[:2] for line in site.does("keys", "list").splitlines())
+    assert sorted(after.values()) == ["current", "next", "retired"]
+    (was_next,) = [key for key, state in before.items() if state == "next"]
+    (was_current,) = [key for key, state in before.items() if state == "current"]
+    assert (after[was_next], after[was_current]) == ("current", "retired")
+    site.does("keys", "rotate-tickets")
+
+
+# --- secrets -------------------------------------------------------------------------------------
+
+
+def test_secrets_are_set_listed_and_deleted(site: Site) -> None:
+    """Versions count, values never show, and what is deleted is gone."""
+    assert site.does("secrets", "set", PATH, "-", given=b"one") == f"{PATH} version 1\n"
+    path = site.file("secret.bin", b"\x00\xffcanary")
+    assert site.does("secrets", "set", PATH, path) == f"{PATH} version 2\n"
+    assert site.does("secrets", "list") == f"{PATH}\tversion 2\t8 bytes\n"
+    site.does("secrets", "delete", PATH)
+    assert site.does("secrets", "list") == ""
+    assert "resource-not-found" in site.refuses("secrets", "delete", PATH)
+
+
+@pytest.mark.parametrize("path", ["a/b", "a/b/../c", "a//c", "a/b/c/d", "a/b/ö", ""])
+def test_a_path_that_is_none_is_refused(site: Site, path: str) -> None:
+    """The same paths as everywhere."""
+    assert "malformed-resource-path" in site.refuses("secrets", "set", path, "-", given=b"x")
+
+
+def test_a_secret_that_is_too_large_is_refused(site: Site) -> None:
+    """The limit of the settings holds at the terminal, too."""
+    said = site.refuses(
+        "secrets", "set", PATH, "-", given=b"x" * 33, broker={"max_secret_bytes": 32}
+    )
+    assert "too-large" in said
+
+
+def test_rewrapping_lets_the_old_key_go(site: Site, message: str) -> None:
+    """Under the new key alone nothing opens before, and everything after."""
+    site.does("reference-values", "register", message)
+    site.does("secrets", "set", PATH, "-", given=SECRET)
+    old = f"file:{site.folder / 'kek'}"
+    new = f"file:{site.file('kek2', secrets.token_hex(32))}"
+    assert "sealing-failed" in site.refuses("keys", "rotate", sealing={"keys": [new]})
+    count = site.does("secrets", "rewrap", sealing={"keys": [new, old]})
+    assert int(count.split()[0]) >= 1
+    site.does("keys", "rotate", sealing={"keys": [new]})
+
+    def fetch(guest: RawGuest) -> bytes:
+        guest.attest()
+        return guest.open(guest.resource().json)
+
+    assert serve(site, fetch, sealing={"keys": [new]}) == SECRET
+
+
+# --- policies and reference values ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy_id", ["resource-policy", "default_cpu"])
+def test_a_broken_policy_is_refused_with_its_place(site: Site, policy_id: str) -> None:
+    """Line and column, and the policy that was there stays."""
+    before = site.does("policies", "show", policy_id)
+    path = site.file("broken.rego", "package policy\n\nallow if {")
+    said = site.refuses("policies", "set", policy_id, path)
+    assert said.startswith("malformed-policy: ")
+    assert "(line 3, column " in said
+    assert site.does("policies", "show", policy_id) == before
+
+
+def test_a_policy_that_is_no_text_is_refused(site: Site) -> None:
+    """Bytes that are not UTF-8 end in a reason, not in a traceback."""
+    path = site.file("bytes.rego", b'package policy\nallow := "\xff"\n')
+    assert "malformed-policy" in site.refuses("policies", "set", "resource-policy", path)
+
+
+def test_policies_are_listed_set_and_shown(site: Site) -> None:
+    """What is shown is what was set, byte for byte."""
+    listed = site.does("policies", "list").splitlines()
+    assert "resource\tresource-policy" in listed
+    assert "attestation\tdefault_cpu" in listed
+    policy = POLICY.replace("'", '"')
+    site.does("policies", "set", "resource-policy", site.file("p.rego", policy))
+    assert site.does("policies", "show", "resource-policy") == policy
+    own = 'package policy\ntrust_claims := {"hardware": 2}\n'
+    site.does("policies", "set", "own_cpu", "-", given=own.encode())
+    assert site.does("policies", "show", "own_cpu") == own
+    assert "policy-not-found" in site.refuses("policies", "show", "none")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff", b'{"version":"0.1.0"}', b'{"a":NaN}']
+)
+def test_a_message_that_is_none_is_refused(site: Site, content: bytes) -> None:
+    """A file that is no RVPS message ends in a reason, not in a traceback."""
+    path = site.file("message.json", content)
+    assert "malformed-" in site.refuses("reference-values", "register", path)
+
+
+def test_reference_values_are_registered_and_listed(site: Site, message: str) -> None:
+    """Name, expiry, value."""
+    site.does("reference-values", "register", message)
+    lines = [line.split("\t") for line in site.does("reference-values", "list").splitlines()]
+    listed = {name: json.loads(value) for name, _, value in lines}
+    assert listed == SAMPLE_VALUES
+
+
+# --- decisions and the audit log -----------------------------------------------------------------
+
+
+def test_decisions_are_listed_and_filtered(site: Site, decisions: list[str]) -> None:
+    """Newest first; by kind, outcome and reason; as lines or as JSON."""
+    lines = site.does("decisions", "list").splitlines()
+    assert [line.split("\t")[-1] for line in lines[-2:]] == decisions[1::-1]
+    filtered = site.does("decisions", "list", "--outcome", "denied", "--kind", "release", "--json")
+    (record,) = [json.loads(line) for line in filtered.splitlines()]
+    assert (record["decision_id"], record["reason"]) == (decisions[2], "policy-denied")
+    by_reason = site.does("decisions", "list", "--reason", "policy-denied", "--limit", "1")
+    assert by_reason.splitlines()[0].endswith(decisions[2])
+
+
+def test_decisions_are_shown_and_replayed(site: Site, decisions: list[str]) -> None:
+    """With everything they were made on; and made again, they come out the same."""
+    for decision_id in decisions:
+        shown = json.loads(site.does("decisions", "show", decision_id))
+        assert shown["inputs"]
+        assert shown["result"]
+        assert json.loads(site.does("decisions", "replay", decision_id))["same"]
+    for command in ("show", "replay"):
+        assert "decision-not-found" in site.refuses("decisions", command, "0" * 32)
+
+
+def test_a_decision_that_comes_out_otherwise_is_told(site: Site, decisions: list[str]) -> None:
+    """Exit status 1 when the record does not say what the policy says."""
+    with closing(sqlite3.connect(site.folder / "vouchgate.db")) as database:
+        database.execute(
+            "UPDATE decisions SET outcome = 'allowed', reason = 'policy-allowed' "
+            "WHERE decision_id = ?",
+            [decisions[2]],
+        )
+        database.commit()
+    result = site.run("decisions", "replay", decisions[2])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["same"] is False
+
+
+def test_the_audit_log_verifies(site: Site) -> None:
+    """What operators did at the terminal is in it, and it chains."""
+    site.does("secrets", "set", PATH, "-", given=b"x")
+    site.does("secrets", "delete", PATH)
+    said = site.does("audit", "verify")
+    assert said.endswith("records, the chain holds\n")
+    assert int(said.split()[0]) >= 2
+
+
+TAMPERINGS = {
+    "changed": "UPDATE audit_records SET subject = 'a/b/innocent' WHERE sequence = ?",
+    "removed": "DELETE FROM audit_records WHERE sequence = ?",
+    "moved": "UPDATE audit_records SET sequence = sequence + 100 WHERE sequence = ?",
+}
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_a_tampered_audit_log_is_told(site: Site, name: str) -> None:
+    """Exit status 1, whatever was done to a row, and the row is named."""
+    for number in range(3):
+        site.does("secrets", "set", f"a/b/c{number}", "-", given=b"x")
+    with closing(sqlite3.connect(site.folder / "vouchgate.db")) as database:
+        (last,) = database.execute("SELECT max(sequence) FROM audit_records").fetchone()
+        database.execute(TAMPERINGS[name], [last - 1])
+        database.commit()
+    result = site.run("audit", "verify")
+    assert result.exit_code == 1
+    assert "does not chain" in result.stderr
