@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import struct
 import tempfile
 import threading
 import time
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.base import Worker
 
 from app.settings import Settings
 from app.trust.errors import UnavailableError
@@ -27,6 +30,11 @@ _HEADER_FIELDS = 96
 _KEEP_ALIVE_SECONDS = 75
 _WORKER_TIMEOUT_SECONDS = 120
 _HOUSEKEEPING_SECONDS = 600
+# How long a thread waits for the next bytes of a request. Without a bound, as many silent
+# connections as there are threads would be an outage.
+_READ_SECONDS = 10
+# How long a server that is told to end waits for requests under way.
+_GRACE_SECONDS = 15
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +56,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "worker_class": "gthread",
             "keepalive": _KEEP_ALIVE_SECONDS,
             "timeout": _WORKER_TIMEOUT_SECONDS,
+            "graceful_timeout": _GRACE_SECONDS,
             "limit_request_field_size": _HEADER_FIELD_BYTES,
             "limit_request_fields": _HEADER_FIELDS,
             "loglevel": "warning",
@@ -55,6 +64,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "certfile": str(server.tls_certificate) if server.tls_certificate else None,
             "keyfile": str(server.tls_private_key) if server.tls_private_key else None,
             "proc_name": "vouchgate",
+            "post_worker_init": _bound_reads,
         }
         for name, value in options.items():
             if value is not None:
@@ -67,6 +77,17 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         app = build(self._settings)
         threading.Thread(target=_keep_house, args=(app,), daemon=True).start()
         return app
+
+
+def _bound_reads(worker: Worker) -> None:
+    """Have the kernel end reads that wait too long: accepted sockets inherit it from the listener.
+
+    gunicorn makes the sockets of its threads blocking and gives them no timeout of its own
+    (socket(7), ``SO_RCVTIMEO``). The request is then refused like one whose sender went away.
+    """
+    patience = struct.pack("ll", _READ_SECONDS, 0)
+    for listener in worker.sockets:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
 
 
 def _keep_house(app: Flask) -> None:
