@@ -8,6 +8,7 @@ a small request; here only the routes that are limited pay.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -23,6 +24,8 @@ from app.trust.errors import ConfigError, TooManyRequestsError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_NOTATION = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
+
 
 class RateLimit:
     """A limit by address, for the views that it decorates together."""
@@ -33,11 +36,12 @@ class RateLimit:
         Raises:
             ConfigError: the notation is not of this form; it names the setting.
         """
-        try:
-            self._limit = limits.parse(notation)
-        except ValueError as error:
-            message = f"limits.{setting}: {notation!r} is not <count>/<second|minute|hour|day>"
-            raise ConfigError([message]) from error
+        # The library understands more, and some of it is surely a slip: several limits, no time.
+        if _NOTATION.fullmatch(notation) is None:
+            raise ConfigError(
+                [f"limits.{setting}: {notation!r} is not <count>/<second|minute|hour|day>"]
+            )
+        self._limit = limits.parse(notation)
         self._counters = FixedWindowRateLimiter(MemoryStorage())
 
     def __call__(self, view: Callable[P, R]) -> Callable[P, R]:

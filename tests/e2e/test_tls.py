@@ -1,0 +1,100 @@
+"""``vouchgate serve`` with a certificate: encrypted, and what only an encrypted server may say."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from certificates import Authority
+from processes import Server, free_port, running, vouchgate
+from servers import AdminKey, settings_table
+from toml_files import write_toml
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server's keys and certificates are."""
+    return tmp_path_factory.mktemp("tls")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    """All roles behind a certificate of the tests' authority, reachable from other machines."""
+    AdminKey.make(folder)
+    authority = Authority.make(folder, "ca")
+    certificate, key = authority.issue("server")
+    port = free_port()
+    table = settings_table(
+        folder,
+        server={
+            "bind": [f"0.0.0.0:{port}"],
+            "public_url": f"https://127.0.0.1:{port}",
+            "tls_certificate": str(certificate),
+            "tls_private_key": str(key),
+            "workers": 1,
+        },
+    )
+    config = write_toml(folder / "vouchgate.toml", table)
+    command = vouchgate("serve", "--config", str(config))
+    url = f"https://127.0.0.1:{port}"
+    with running(command, url, folder / "log", authority.file) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def http(server: Server, folder: Path) -> Iterator[urllib3.PoolManager]:
+    """A client that trusts the tests' authority."""
+    with urllib3.PoolManager(ca_certs=str(folder / "ca.pem"), retries=False, timeout=30) as pool:
+        yield pool
+
+
+def test_plain_http_is_not_answered(server: Server) -> None:
+    """Nothing is said to a client that does not encrypt."""
+    host, _, port = server.url.removeprefix("https://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            answer = connection.recv(1024)
+        except ConnectionResetError:
+            answer = b""
+    assert b"200" not in answer
+
+
+def test_another_authority_is_refused(server: Server, tmp_path: Path) -> None:
+    """A client that pins someone else's authority talks to nobody."""
+    other = Authority.make(tmp_path, "other")
+    with (
+        urllib3.PoolManager(ca_certs=str(other.file), retries=False, timeout=30) as pool,
+        pytest.raises(urllib3.exceptions.SSLError),
+    ):
+        pool.request("GET", f"{server.url}/healthz")
+
+
+def test_cookies_are_secure_and_http_is_forgotten(
+    server: Server, http: urllib3.PoolManager
+) -> None:
+    """Neither the guest's session nor the operator's travels without TLS; browsers remember."""
+    handshake = http.request(
+        "POST",
+        f"{server.url}/kbs/v0/auth",
+        json={"version": "0.4.0", "tee": "sample", "extra-params": {}},
+    )
+    page = http.request("GET", f"{server.url}/console/sign-in")
+    for reply, cookie in ((handshake, "kbs-session-id="), (page, "vouchgate-console=")):
+        assert reply.status == 200
+        (found,) = [each for each in reply.headers.getlist("Set-Cookie") if each.startswith(cookie)]
+        attributes = found.split("; ")
+        assert {"Secure", "HttpOnly", "SameSite=Strict"} <= set(attributes)
+        assert reply.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_tokens_and_discovery_name_the_encrypted_address(
+    server: Server, http: urllib3.PoolManager
+) -> None:
+    """Who relies on tokens is sent to where the keys are behind TLS."""
+    found = http.request("GET", f"{server.url}/.well-known/openid-configuration").json()
+    assert found["issuer"] == server.url
+    assert http.request("GET", found["jwks_uri"]).status == 200
