@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +50,7 @@ from app.store.database import Database, checked_url
 from app.trust.clock import Clock, SystemClock
 from app.trust.errors import ConfigError
 from app.trust.http_client import PooledHTTPClient
+from guest.wire.jwe_algorithms import ML_KEM
 from guest.wire.strict_json import parse_json_object
 
 T = TypeVar("T")
@@ -68,12 +70,19 @@ def check(settings: Settings) -> None:
     for name in ("handshake", "sign_in"):
         faults.of(partial(RateLimit, name, getattr(settings.limits, name)))
     faults.of(partial(_check_database, settings))
+    faults.of(partial(_check_response_algorithms, settings.broker))
     faults.of(partial(verifiers, settings))
     faults.of(partial(issuers, settings.broker))
     faults.of(partial(identity_providers, settings.admin))
     if settings.broker.remote_appraiser is not None:
         faults.of(partial(appraiser_client, settings.broker.remote_appraiser))
     faults.raise_any()
+
+
+def _check_response_algorithms(settings: BrokerSettings) -> None:
+    if ML_KEM in settings.response_algorithms and find_spec("Crypto") is None:
+        message = f"broker.response_algorithms: {ML_KEM} needs the extra vouchgate-guest[pqc]"
+        raise ConfigError([message])
 
 
 def database_url(settings: DatabaseSettings) -> str:

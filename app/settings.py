@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 Role: TypeAlias = Literal["as", "kbs", "console"]
+# RSA1_5 is not among them: it has a setting of its own, with its own warning.
+ResponseAlgorithm: TypeAlias = Literal["ECDH-ES+A256KW", "RSA-OAEP-256", "ML-KEM-768+A192KW"]
 Seconds: TypeAlias = Annotated[int, Field(ge=1, le=31_536_000)]
 _STRICT = ConfigDict(extra="forbid")
 
@@ -203,7 +205,7 @@ class BrokerSettings:
     session_lifetime_seconds: Seconds = 300
     issuers: tuple[IssuerSettings, ...] = ()
     remote_appraiser: RemoteAppraiserSettings | None = None
-    response_algorithms: tuple[str, ...] = ("ECDH-ES+A256KW", "RSA-OAEP-256")
+    response_algorithms: tuple[ResponseAlgorithm, ...] = ("ECDH-ES+A256KW", "RSA-OAEP-256")
     insecure_rsa1_5: bool = False
     max_secret_bytes: Annotated[int, Field(ge=1, le=64 * 1024 * 1024)] = 1024 * 1024
 

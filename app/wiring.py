@@ -312,7 +312,7 @@ def _broker(base: Foundations, issuers: Issuers, built_in: AttestationService) -
     verifier = TokenVerifier(issuers)
     policies = _resource_policies(base)
     remote = settings.remote_appraiser
-    algorithms = frozenset(settings.response_algorithms)
+    algorithms: frozenset[str] = frozenset(settings.response_algorithms)
     if settings.insecure_rsa1_5:
         algorithms |= {"RSA1_5"}
     handshakes = HandshakeService(

@@ -60,6 +60,8 @@ def parse(**parts: Any) -> Settings:
             },
             "public key",
         ),
+        ({"broker": {"response_algorithms": ["nonsense"]}}, "broker.response_algorithms.0"),
+        ({"broker": {"response_algorithms": ["RSA1_5"]}}, "broker.response_algorithms.0"),
         ({"admin": {"identity_providers": [{"name": "a"}]}}, "exactly one of public_key_file"),
         ({"admin": {"access": [{"role": "owner", "methods": [], "paths": ["/**"]}]}}, "methods"),
     ],
