@@ -65,7 +65,11 @@ def test_a_bad_key_is_malformed(name: str) -> None:
         parse_cose_key(cbor2.dumps(BAD_KEYS[name]), "the test")
 
 
-@pytest.mark.parametrize("data", [b"", PUBLIC[1:], b"\x02" + PUBLIC[1:33], b"\x06" + PUBLIC[1:]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", PUBLIC[1:], b"\x02" + PUBLIC[1:33], b"\x06" + PUBLIC[1:]],
+    ids=["empty", "without its form", "compressed", "hybrid"],
+)
 def test_a_point_is_uncompressed(data: bytes) -> None:
     """One key is written in one way."""
     with pytest.raises(MalformedEvidenceError):
