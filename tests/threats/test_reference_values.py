@@ -1,0 +1,106 @@
+"""What is known to be weak around reference values and tools, tried on ours (wire.md 14.3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from raw_guest import PATH, SECRET, RawGuest
+from servers import SAMPLE_VALUES, AdminKey
+from sqlalchemy import text
+
+from app.store.database import db
+from guest.wire.encoding import b64_encode
+
+SECRETS = f"/kbs/v0/resource/{PATH}"
+
+
+def message(values: Any, **members: Any) -> dict[str, Any]:
+    """An RVPS message of the sample extractor."""
+    payload = b64_encode(json.dumps(values).encode())
+    return {"version": "0.1.0", "type": "sample", "payload": payload} | members
+
+
+def test_expired_values_affirm_nothing(app: Flask, guest: RawGuest, owner: dict[str, str]) -> None:
+    """Expiry was stored and never looked at (50)."""
+    client = guest.client
+    client.post(SECRETS, data=SECRET, headers=owner)
+    client.post("/reference-value", json=message(SAMPLE_VALUES), headers=owner)
+    guest.attest()
+    assert guest.open(guest.resource().json) == SECRET
+    past = int((datetime.now(UTC) - timedelta(seconds=1)).timestamp() * 1_000_000)
+    with app.app_context(), db.engine.connect() as connection:
+        connection.execute(text("UPDATE reference_values SET expires_at = :past"), {"past": past})
+        connection.execute(text("UPDATE revisions SET value = value + 1"))
+    assert client.get("/kbs/v0/reference-value/svn", headers=owner).status_code == 404
+    guest.attest()
+    assert guest.resource().json["code"] == "policy-denied"
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"type": "corim"},
+        {"type": "nonesuch"},
+        {"type": None},
+        {"version": "9.9.9"},
+        {"payload": b64_encode(b"{}")},
+        {"payload": b64_encode(b"[]")},
+        {"payload": "no base64"},
+        {"payload": {}},
+    ],
+)
+def test_messages_that_nothing_reads_are_refused(
+    client: FlaskClient,
+    owner: dict[str, str],
+    row_counts: Callable[[], dict[str, int]],
+    bent: dict[str, Any],
+) -> None:
+    """A message that was accepted and changed nothing is found out when a guest is refused (50)."""
+    before = row_counts()
+    for path in ("/reference-value", "/kbs/v0/reference-value"):
+        response = client.post(path, json=message({"a": 1}, **bent), headers=owner)
+        assert response.status_code == 400
+        assert response.json["code"] == "malformed-reference-value"
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rvps:///vendor/firmware:v2",
+        "rvps:///a/b",
+        "rvps:///a/b/c:1.0",
+        "a:b",
+        "with space",
+        "ünïcode",
+        "a%2Fb",
+        "a//b",
+        "x" * 200,
+    ],
+)
+def test_ids_of_every_legal_shape_are_kept(
+    client: FlaskClient, owner: dict[str, str], name: str
+) -> None:
+    """The recommended form was refused by most stores (51)."""
+    response = client.post("/kbs/v0/reference-value", json=message({name: [1]}), headers=owner)
+    assert response.status_code == 200, response.json
+    quoted = name.replace("%", "%25")
+    read = client.get(f"/kbs/v0/reference-value/{quoted}", headers=owner)
+    assert read.json == [1]
+
+
+@pytest.mark.parametrize("role", [None, "", 7, ["owner"], "Owner"])
+def test_a_token_without_a_role_does_nothing_and_hears_so(
+    client: FlaskClient, admin: AdminKey, role: Any
+) -> None:
+    """Tools that sent no role were refused, or did not look whether they were (53, 54)."""
+    headers = {"Authorization": f"Bearer {admin.token(role=role)}"}
+    response = client.post(SECRETS, data=b"x", headers=headers)
+    assert response.status_code in {401, 403}
+    assert response.json["code"] in {"admin-unauthenticated", "permission-denied"}
