@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,9 +22,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
+def admin_key(folder: Path) -> AdminKey:
+    """The operators' identity provider."""
+    return AdminKey.make(folder)
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, admin_key: AdminKey) -> Iterator[Server]:
     """All roles behind a certificate of the tests' authority, reachable from other machines."""
-    AdminKey.make(folder)
     authority = Authority.make(folder, "ca")
     certificate, key = authority.issue("server")
     port = free_port()
@@ -98,3 +104,29 @@ def test_tokens_and_discovery_name_the_encrypted_address(
     found = http.request("GET", f"{server.url}/.well-known/openid-configuration").json()
     assert found["issuer"] == server.url
     assert http.request("GET", found["jwks_uri"]).status == 200
+
+
+def test_an_absolute_address_is_judged_by_its_path(
+    server: Server, folder: Path, admin_key: AdminKey
+) -> None:
+    """Access lists that saw the scheme and the host denied everything (wire.md 14.1, 9)."""
+    host, _, port = server.url.removeprefix("https://").partition(":")
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
+    for role, status in (("owner", b"200"), ("stranger", b"403")):
+        request = (
+            f"GET {server.url}/api/v1/secrets?x=1 HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            f"Authorization: Bearer {admin_key.token(role)}\r\nConnection: close\r\n\r\n"
+        )
+        with (
+            socket.create_connection((host, int(port)), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname=host) as connection,
+        ):
+            connection.sendall(request.encode())
+            assert connection.recv(4096).split()[1] == status
+
+
+def test_a_long_token_reaches_the_server(server: Server, http: urllib3.PoolManager) -> None:
+    """Tokens with the evidence of devices did not fit a header (wire.md 14.1, 28)."""
+    headers = {"Authorization": "Bearer " + "A" * 120_000}
+    reply = http.request("GET", f"{server.url}/kbs/v0/resource/a/b/c", headers=headers)
+    assert (reply.status, reply.json()["code"]) == (401, "malformed-token")
