@@ -174,8 +174,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     )
     if request.path.startswith("/console") and "console" in current_app.blueprints:
         page = render_template("error.html", status=status, code=code, message=error.description)
-        return page, status
-    if request.path.startswith("/kbs/"):
+        response = Response(page)
+    elif request.path.startswith("/kbs/"):
         kind = _KBS_TYPE + ("PluginNotFound" if status == 404 else "InvalidRequestPath")
         response = jsonify({"type": kind, "detail": error.description, "code": code})
     else:

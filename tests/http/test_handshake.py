@@ -140,6 +140,16 @@ def test_unknown_plugins_are_404(guest: RawGuest) -> None:
     assert reason(response) == (404, "plugin-not-found")
 
 
+def test_a_head_request_decides_nothing(
+    affirming: None, guest: RawGuest, row_counts: Callable[[], dict[str, int]]
+) -> None:
+    """What would write a release down without releasing anything is no method here."""
+    guest.attest()
+    before = row_counts()
+    assert guest.client.head(f"/kbs/v0/resource/{PATH}").status_code == 405
+    assert row_counts() == before
+
+
 # --- what is served ----------------------------------------------------------------------------
 
 
