@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -13,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
+from flask.typing import ResponseReturnValue
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 
 from app.settings import Settings
-from app.trust.errors import UnavailableError
+from app.trust.errors import MalformedRequestError, UnavailableError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -64,6 +69,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "certfile": str(server.tls_certificate) if server.tls_certificate else None,
             "keyfile": str(server.tls_private_key) if server.tls_private_key else None,
             "proc_name": "vouchgate",
+            "post_fork": _leave_quietly,
             "post_worker_init": _bound_reads,
         }
         for name, value in options.items():
@@ -75,8 +81,25 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         from app.factory import build
 
         app = build(self._settings)
+        app.register_error_handler(ParseException, _malformed_body)
         threading.Thread(target=_keep_house, args=(app,), daemon=True).start()
         return app
+
+
+def _malformed_body(_: ParseException) -> ResponseReturnValue:
+    """Chunks that do not parse: found by gunicorn, when the application reads the body."""
+    from app.blueprints.errors import answer
+
+    return answer(MalformedRequestError("the body's chunks do not parse"))
+
+
+def _leave_quietly(_: Arbiter, __: Worker) -> None:
+    """Have a worker that is told to end while it still starts do so; to gunicorn it would be a crash.
+
+    The worker's own handlers replace these once it serves.
+    """
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(each, lambda *_: sys.exit(0))
 
 
 def _bound_reads(worker: Worker) -> None:

@@ -82,13 +82,14 @@ _KBS_NAMES: Mapping[type[errors.DomainError], str] = {
 
 def register(app: Flask) -> None:
     """Answer every error of the domain, of HTTP, and the unforeseen."""
-    app.register_error_handler(errors.DomainError, _domain_error)
+    app.register_error_handler(errors.DomainError, answer)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
 
 
-def _domain_error(error: errors.DomainError) -> ResponseReturnValue:
+def answer(error: errors.DomainError) -> ResponseReturnValue:
+    """An error of the domain, in the dialect of whoever asked."""
     level = logging.ERROR if isinstance(error, errors.UnavailableError) else logging.INFO
     _log.log(
         level,
@@ -161,7 +162,7 @@ def _finish(response: Response, status: int, error: errors.DomainError) -> Respo
 
 
 def _too_large(_: RequestEntityTooLarge) -> ResponseReturnValue:
-    return _domain_error(errors.TooLargeError("the body is larger than this server takes"))
+    return answer(errors.TooLargeError("the body is larger than this server takes"))
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

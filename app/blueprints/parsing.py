@@ -6,10 +6,29 @@ from collections.abc import Mapping
 
 from flask import request
 
-from app.trust.errors import MalformedRequestError
+from app.trust.errors import MalformedRequestError, TooLargeError
 from app.trust.json_types import JSONObject, JSONValue
 from guest.wire.errors import WireError
 from guest.wire.strict_json import parse_json, parse_json_object
+
+
+def body_bytes() -> bytes:
+    """The body, whole.
+
+    Raises:
+        TooLargeError: it is larger than the server takes.
+        MalformedRequestError: it ended before its announced length.
+    """
+    body = request.get_data(cache=False)
+    announced, limit = request.content_length, request.max_content_length
+    # Behind a server that ends the stream itself, Werkzeug takes a client that went away for the
+    # end of the body, and cuts a body of chunks at the limit without a word.
+    if announced is not None and len(body) < announced:
+        raise MalformedRequestError("the body ended before its announced length")
+    cut = announced is None and limit is not None and len(body) >= limit
+    if cut and request.environ["wsgi.input"].read(1):
+        raise TooLargeError("the body is larger than this server takes")
+    return body
 
 
 def json_body() -> JSONValue:
@@ -19,7 +38,7 @@ def json_body() -> JSONValue:
         MalformedRequestError: it is not strict JSON (``guest/wire/strict_json.py``).
     """
     try:
-        return parse_json(request.get_data(cache=False))
+        return parse_json(body_bytes())
     except WireError as error:
         raise MalformedRequestError(str(error)) from error
 
@@ -31,7 +50,7 @@ def json_object() -> JSONObject:
         MalformedRequestError: it is not strict JSON, or not an object.
     """
     try:
-        return parse_json_object(request.get_data(cache=False))
+        return parse_json_object(body_bytes())
     except WireError as error:
         raise MalformedRequestError(str(error)) from error
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
-from app.blueprints.parsing import json_object, text_member
+from app.blueprints.parsing import body_bytes, json_object, text_member
 from app.broker.secrets import ResourceID
 from app.console.permissions import Permission
 from app.trust.errors import MalformedPolicyError
@@ -31,7 +31,7 @@ def add_routes(bp: Blueprint, *, with_attestation: bool) -> None:
     @access(Permission.SECRET_WRITE)
     def write_resource(path: str) -> ResponseReturnValue:
         resource_id = ResourceID.of(path.split("/"))
-        services().custody.write(resource_id, request.get_data(cache=False), actor())
+        services().custody.write(resource_id, body_bytes(), actor())
         return _empty("text/xml")
 
     @bp.delete("/resource/<path:path>")
