@@ -94,7 +94,7 @@ def _malformed_body(_: ParseException) -> ResponseReturnValue:
 
 
 def _leave_quietly(_: Arbiter, __: Worker) -> None:
-    """Have a worker that is told to end while it still starts do so; to gunicorn it would be a crash.
+    """Have a worker that is told to end while it still starts do so: gunicorn would see a crash.
 
     The worker's own handlers replace these once it serves.
     """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Server, free_port, running, vouchgate, vouchgate_guest
+from processes import Server, free_port, running, start, vouchgate, vouchgate_guest
 
 
 @pytest.fixture
@@ -86,3 +88,13 @@ def test_a_guest_without_a_tee_must_say_so(demo: Server) -> None:
     done = guest("get-resource", "--kbs-url", demo.url, "kbs:///default/demo/secret")
     assert done.returncode != 0
     assert b"tee-not-found" in done.stderr
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_ended_at_once_ends_cleanly(
+    tmp_path: Path, port: int, sent: signal.Signals
+) -> None:
+    """Ctrl-C reaches every process, some of which still start; that is no failure."""
+    server = start(command(tmp_path, port), f"http://127.0.0.1:{port}", tmp_path / "log")
+    os.killpg(server.process.pid, sent)
+    assert server.process.wait(30) == 0
