@@ -64,6 +64,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "graceful_timeout": _GRACE_SECONDS,
             "limit_request_field_size": _HEADER_FIELD_BYTES,
             "limit_request_fields": _HEADER_FIELDS,
+            # gunicorn would believe headers of whoever is on this machine, such as a proxy that
+            # passes on what its clients say; which proxies count is `trusted_proxies`.
+            "forwarded_allow_ips": "",
             "loglevel": "warning",
             "control_socket_disable": True,
             "certfile": str(server.tls_certificate) if server.tls_certificate else None,

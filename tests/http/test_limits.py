@@ -72,6 +72,25 @@ def test_each_address_has_its_own_share(limited: Flask) -> None:
     assert other.challenge().status_code == 200
 
 
+def test_a_trusted_proxy_says_who_asks(tmp_path: Path, prepared: tuple[Path, AdminKey]) -> None:
+    """Behind one, addresses and TLS are those that it tells; only the last entry is its own."""
+    shutil.copytree(prepared[0], tmp_path, dirs_exist_ok=True)
+    settings = make_settings(
+        tmp_path, server={"trusted_proxies": 1}, limits={"handshake": "3/hour"}
+    )
+    app = build(settings)
+    flooding = RawGuest(app.test_client())
+    flooding.client.environ_base["HTTP_X_FORWARDED_PROTO"] = "https"
+    for number in range(4):
+        said = f"198.51.100.{number}, 192.0.2.7"
+        flooding.client.environ_base["HTTP_X_FORWARDED_FOR"] = said
+        last = flooding.challenge()
+    slowed_down(last)
+    flooding.client.environ_base["HTTP_X_FORWARDED_FOR"] = "192.0.2.8"
+    assert "Secure" in flooding.challenge().headers["Set-Cookie"]
+    app.extensions[EXTENSION].close()
+
+
 def test_resources_are_not_limited(limited: Flask) -> None:
     """A guest reads as many secrets as it may have."""
     guest = RawGuest(limited.test_client())

@@ -1,4 +1,4 @@
-"""A body that does not arrive whole is refused, and nothing of it is kept.
+"""Bodies that do not arrive whole, and headers that only a proxy may send.
 
 Only a real server shows this: the test client always hands over what it was given.
 """
@@ -96,3 +96,26 @@ def test_what_is_whole_is_kept(server: Server, admin: AdminKey, name: str) -> No
     path = f"whole/{list(WHOLE).index(name)}/b"
     assert write(server, admin, path, header, body) == 200
     assert sizes(server, admin)[path] == size
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Ssl", "on"),
+        ("SCRIPT_NAME", "/kbs"),
+        ("PATH_INFO", "/metrics"),
+        ("REMOTE_ADDR", "192.0.2.7"),
+    ],
+)
+def test_nobody_is_a_proxy_by_saying_so(server: Server, name: str, value: str) -> None:
+    """Not even on this machine: what proxies may say is a setting."""
+    reply = urllib3.request(
+        "POST",
+        f"{server.url}/kbs/v0/auth",
+        json={"version": "0.4.0", "tee": "sample", "extra-params": {}},
+        headers={name: value},
+    )
+    assert reply.status == 200
+    assert "Secure" not in reply.headers["Set-Cookie"]
+    assert "Strict-Transport-Security" not in reply.headers
