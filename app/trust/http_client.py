@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -89,12 +90,10 @@ class PooledHTTPClient:
         Raises:
             OSError: the file cannot be read, or holds no certificate (``ssl.SSLError``).
         """
-        context = ssl.create_default_context(cafile=ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._max_reply_bytes = max_reply_bytes
         self._timeout_seconds = timeout_seconds
         self._pool = urllib3.PoolManager(
-            ssl_context=context,
+            ssl_context=_believing(ca_file),
             timeout=urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds),
             retries=urllib3.Retry(
                 total=None,
@@ -152,3 +151,19 @@ class PooledHTTPClient:
                 )
         headers = {name.lower(): value for name, value in response.headers.items()}
         return HTTPReply(response.status, headers, bytes(body))
+
+
+def _believing(ca_file: Path | None) -> ssl.SSLContext:
+    return _believing_the_system() if ca_file is None else _context(ca_file)
+
+
+@cache
+def _believing_the_system() -> ssl.SSLContext:
+    """Reading the system's authorities takes longer than everything else of a start."""
+    return _context(None)
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
