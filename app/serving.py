@@ -12,12 +12,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import structlog
 from flask.typing import ResponseReturnValue
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 
@@ -41,7 +43,33 @@ _READ_SECONDS = 10
 # How long a server that is told to end waits for requests under way.
 _GRACE_SECONDS = 15
 
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+
 _log = structlog.get_logger(__name__)
+
+
+class EndingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
+    """An arbiter for which workers that end while they start are no failure, once it is to end."""
+
+    told_to_end = False
+
+    def signal(self, sig: int, frame: FrameType | None) -> None:
+        """Remember that this was wanted."""
+        if sig in _ENDS:
+            self.told_to_end = True
+        super().signal(sig, frame)
+
+    def reap_workers(self) -> None:
+        """Bury workers; those that died of the signal that ends the server are expected."""
+        try:
+            super().reap_workers()
+        except HaltServer:
+            if not self.told_to_end:
+                raise
+
+    def halt(self, reason: str | None = None, exit_status: int = 0) -> None:
+        """End, with a failure's status only where there was one."""
+        super().halt(reason, 0 if self.told_to_end else exit_status)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -79,6 +107,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             if value is not None:
                 self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        EndingArbiter(self).run()
+
     def load(self) -> Flask:
         """The application of one worker."""
         from app.factory import build
@@ -101,7 +133,7 @@ def _leave_quietly(_: Arbiter, __: Worker) -> None:
 
     The worker's own handlers replace these once it serves.
     """
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+    for each in _ENDS:
         signal.signal(each, lambda *_: sys.exit(0))
 
 
