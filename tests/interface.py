@@ -45,13 +45,13 @@ class Caller:
     schema: BaseSchema
     headers: dict[str, str]
 
-    def operation(self, label: str) -> APIOperation[Any, Any, Any]:
+    def operation(self, label: str) -> APIOperation[Any, Any, Any, Any]:
         """An operation by its method and path."""
         found = self.schema.find_operation_by_label(label)
         assert found is not None, label
         return found
 
-    def call(self, case: Case, **headers: str) -> Response:
+    def call(self, case: Case[Any], **headers: str) -> Response:
         """Send a request; status, headers and body must be such as the interface describes."""
         excluded = list(_BEYOND_SCHEMAS)
         if case.operation.path.startswith("/kbs/"):

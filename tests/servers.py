@@ -64,7 +64,7 @@ class AdminKey:
         return {"Authorization": f"Bearer {self.token(role)}"}
 
 
-def settings_table(folder: Path, **parts: dict[str, Any]) -> dict[str, Any]:
+def settings_table(folder: Path, **parts: Any) -> dict[str, Any]:
     """Settings as a TOML file would give them: all roles, sample TEE, everything in ``folder``."""
     kek = folder / "kek"
     if not kek.exists():
@@ -96,6 +96,6 @@ def settings_table(folder: Path, **parts: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
-def make_settings(folder: Path, **parts: dict[str, Any]) -> Settings:
+def make_settings(folder: Path, **parts: Any) -> Settings:
     """The same, checked."""
     return parse_settings(settings_table(folder, **parts), {})

@@ -98,7 +98,7 @@ def decisions(site: Site, message: str) -> list[str]:
     """The ids of an appraisal and of two releases, the last one denied."""
     site.does("reference-values", "register", message)
     site.does("secrets", "set", PATH, "-", given=SECRET)
-    return serve(
+    ids: list[str] = serve(
         site,
         lambda guest: [
             guest.attest().headers["Vouchgate-Decision"],
@@ -106,6 +106,7 @@ def decisions(site: Site, message: str) -> list[str]:
             denied(guest).headers["Vouchgate-Decision"],
         ],
     )
+    return ids
 
 
 def serve(site: Site, use: Callable[[RawGuest], Any], **parts: Any) -> Any:

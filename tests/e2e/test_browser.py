@@ -81,7 +81,8 @@ def title(browser: Chrome) -> str:
 
 def complaints(browser: Chrome) -> list[str]:
     """What the browser's console says: blocked by policy, not found, broken."""
-    return [entry["message"] for entry in browser.get_log("browser")]
+    entries = browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's
+    return [entry["message"] for entry in entries]
 
 
 def test_an_operator_signs_in_reads_a_decision_and_signs_out(

@@ -46,7 +46,7 @@ def set_pages(app: Flask, more: int) -> None:
 
 def fill(client: FlaskClient, owner: dict[str, str]) -> tuple[list[str], Any]:
     """Write secrets until there is no room; those that were acknowledged, and the refusal."""
-    acknowledged = []
+    acknowledged: list[str] = []
     for number in range(200):
         path = f"a/b/c{number}"
         response = client.post(f"/kbs/v0/resource/{path}", data=bytes(20_000), headers=owner)
@@ -67,11 +67,11 @@ def test_a_full_disk_is_told_and_recovers(
     rows = row_counts()
     refused_for_now(client.post(URL, data=bytes(20_000), headers=owner))
     assert row_counts() == rows
-    listed = client.get("/api/v1/secrets?limit=500", headers=owner).json
+    listed = client.get("/api/v1/secrets?limit=500", headers=owner).get_json()
     assert sorted(each["resource_id"] for each in listed) == sorted(acknowledged)
     set_pages(app, 1000)
     assert client.post(URL, data=bytes(20_000), headers=owner).status_code == 200
-    assert client.get(f"/api/v1/secrets/{PATH}", headers=owner).json[0]["version"] == 1
+    assert client.get(f"/api/v1/secrets/{PATH}", headers=owner).get_json()[0]["version"] == 1
 
 
 def test_nothing_is_released_that_cannot_be_written_down(affirming: None, app: Flask) -> None:

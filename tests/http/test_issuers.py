@@ -31,7 +31,10 @@ from guest.wire.encoding import b64url_encode
 
 AUDIENCE = "https://kbs.example"
 NOW = datetime.now(UTC)
-VALID = {"not_before": NOW - timedelta(days=1), "not_after": NOW + timedelta(days=1)}
+VALID: dict[str, Any] = {
+    "not_before": NOW - timedelta(days=1),
+    "not_after": NOW + timedelta(days=1),
+}
 
 
 class KeySet:
@@ -153,7 +156,7 @@ def claims(guest: RawGuest, kind: str, **changes: Any) -> dict[str, Any]:
 
 
 KINDS = ["url", "file", "chain"]
-CLAIMS = {
+CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "an issuer that is not trusted": ({"iss": "https://evil.example"}, "token-issuer-untrusted"),
     "no issuer": ({"iss": None}, "token-issuer-untrusted"),
     "an issuer that is no text": ({"iss": ["https://url.example"]}, "token-issuer-untrusted"),

@@ -118,7 +118,7 @@ def test_a_passport_crosses_replicas(
     assert third.open(released.json) == SECRET
     decision = released.headers["Vouchgate-Decision"]
     replayed = app.test_client().post(f"/api/v1/decisions/{decision}/replay", headers=owner)
-    assert replayed.json["same"]
+    assert replayed.get_json()["same"]
     assert move(third, app).passport(nonce).json["code"] == "nonce-used"
 
 
@@ -175,7 +175,9 @@ def test_a_rotation_reaches_every_replica(
     assert guest.client.post("/api/v1/keys/rotate", headers=owner).status_code == 200
     new = other.passport().text
     assert key_id(old) != key_id(new) == key_id(guest.passport().text)
-    published = {key["kid"] for key in other.client.get("/.well-known/jwks.json").json["keys"]}
+    published = {
+        key["kid"] for key in other.client.get("/.well-known/jwks.json").get_json()["keys"]
+    }
     assert {key_id(old), key_id(new)} <= published
     for token in (old, new):
         assert other.open(guest.resource(token=token).json) == SECRET
@@ -190,7 +192,7 @@ def test_secrets_are_read_back_at_any_replica(
     for client in (*clients, *clients):
         assert client.post(url, data=b"value", headers=owner).status_code == 200
     for client in clients:
-        versions = client.get(f"/api/v1/secrets/{PATH}", headers=owner).json
+        versions = client.get(f"/api/v1/secrets/{PATH}", headers=owner).get_json()
         assert [each["version"] for each in versions] == [4, 3, 2, 1]
     assert clients[0].delete(url, headers=owner).status_code == 200
     assert clients[1].get("/api/v1/secrets", headers=owner).json == []
@@ -234,7 +236,7 @@ def test_operators_at_two_replicas_do_not_break_each_others_writes(
     # 409 would be honest, too; what was acknowledged must be there.
     assert set(statuses) <= {200, 409}
     client = app.test_client()
-    versions = client.get(f"/api/v1/secrets/{PATH}", headers=owner).json
+    versions = client.get(f"/api/v1/secrets/{PATH}", headers=owner).get_json()
     assert [each["version"] for each in versions] == list(range(statuses.count(200), 0, -1))
     records = app.extensions[EXTENSION].audit.page(before=None, limit=500)
     assert first_broken_link(records[::-1]) is None

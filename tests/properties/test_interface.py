@@ -60,7 +60,7 @@ def test_requests_by_chance_hold(
 
     @anything
     @given(case=caller.operation(label).as_strategy(generation_mode=mode))
-    def holds(case: Case) -> None:
+    def holds(case: Case[Any]) -> None:
         caller.call(case)
 
     # Some operations take nothing that could be wrong.
@@ -163,7 +163,7 @@ def observe(walk: Walk, resource: dict[str, str]) -> None:
         walk.operate(f"GET {path}")
     walk.operate("GET /api/v1/secrets/{repository}/{type}/{tag}", path_parameters=resource)
     for record in walk.operate("GET /api/v1/decisions").json():
-        path = {"decision_id": record["decision_id"]}
-        walk.operate("GET /api/v1/decisions/{decision_id}", path_parameters=path)
+        named = {"decision_id": record["decision_id"]}
+        walk.operate("GET /api/v1/decisions/{decision_id}", path_parameters=named)
         replay = "POST /api/v1/decisions/{decision_id}/replay"
-        assert walk.operate(replay, path_parameters=path).json()["same"]
+        assert walk.operate(replay, path_parameters=named).json()["same"]

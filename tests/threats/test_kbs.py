@@ -25,7 +25,7 @@ CUSTODIAN = {"role": "secret-custodian", "methods": ["POST"], "paths": ["/kbs/v0
 
 def reason(response: Any) -> tuple[int, str]:
     """Status and reason code."""
-    return response.status_code, response.json["code"]
+    return response.status_code, response.get_json()["code"]
 
 
 def rsa_key(bits: int, algorithm: str) -> tuple[rsa.RSAPrivateKey, dict[str, str]]:
@@ -69,8 +69,8 @@ def test_a_refused_operator_is_not_called_an_initialisation_error(
     for response, status in ((stranger, 401), (powerless, 403)):
         assert response.status_code == status
         assert response.content_type == "application/json"
-        assert response.json["type"].endswith("/AdminAuthAccess")
-        assert response.json["detail"]
+        assert response.get_json()["type"].endswith("/AdminAuthAccess")
+        assert response.get_json()["detail"]
 
 
 TRICKS = [
@@ -116,9 +116,9 @@ def test_no_spelling_of_a_path_passes_the_access_list(
     headers = admin.headers("secret-custodian")
     response = client.open(path, method=method, data=b"{}", headers=headers)
     assert response.status_code in {400, 403, 404, 405}, response.data
-    versions = client.get("/api/v1/secrets/team/a/b", headers=owner).json
+    versions = client.get("/api/v1/secrets/team/a/b", headers=owner).get_json()
     assert [each["version"] for each in versions] == [1]
-    assert len(client.get("/api/v1/secrets", headers=owner).json) == 1
+    assert len(client.get("/api/v1/secrets", headers=owner).get_json()) == 1
 
 
 def test_the_access_list_allows_what_it_names(app_with: AppWith, admin: AdminKey) -> None:
