@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
-import struct
 import sys
 import tempfile
 import threading
@@ -23,6 +21,7 @@ from gunicorn.errors import HaltServer
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 
+from app.bounded_sockets import bound_listeners, tls_context
 from app.settings import Settings
 from app.trust.errors import MalformedRequestError, UnavailableError
 
@@ -37,9 +36,6 @@ _HEADER_FIELDS = 96
 _KEEP_ALIVE_SECONDS = 75
 _WORKER_TIMEOUT_SECONDS = 120
 _HOUSEKEEPING_SECONDS = 600
-# How long a thread waits for the next bytes of a request. Without a bound, as many silent
-# connections as there are threads would be an outage.
-_READ_SECONDS = 10
 # How long a server that is told to end waits for requests under way.
 _GRACE_SECONDS = 15
 
@@ -101,7 +97,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "keyfile": str(server.tls_private_key) if server.tls_private_key else None,
             "proc_name": "vouchgate",
             "post_fork": _leave_quietly,
-            "post_worker_init": _bound_reads,
+            "post_worker_init": bound_listeners,
+            "ssl_context": tls_context,
         }
         for name, value in options.items():
             if value is not None:
@@ -135,17 +132,6 @@ def _leave_quietly(_: Arbiter, __: Worker) -> None:
     """
     for each in _ENDS:
         signal.signal(each, lambda *_: sys.exit(0))
-
-
-def _bound_reads(worker: Worker) -> None:
-    """Have the kernel end reads that wait too long: accepted sockets inherit it from the listener.
-
-    gunicorn makes the sockets of its threads blocking and gives them no timeout of its own
-    (socket(7), ``SO_RCVTIMEO``). The request is then refused like one whose sender went away.
-    """
-    patience = struct.pack("ll", _READ_SECONDS, 0)
-    for listener in worker.sockets:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
 
 
 def _keep_house(app: Flask) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,11 @@ from certificates import Authority
 from processes import Server, free_port, running, vouchgate
 from servers import AdminKey, settings_table
 from toml_files import write_toml
+
+from app.bounded_sockets import PATIENCE_SECONDS
+
+# Of the one worker, by default.
+THREADS = 4
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +111,31 @@ def test_tokens_and_discovery_name_the_encrypted_address(
     found = http.request("GET", f"{server.url}/.well-known/openid-configuration").json()
     assert found["issuer"] == server.url
     assert http.request("GET", found["jwks_uri"]).status == 200
+
+
+def test_silent_clients_are_no_outage(
+    server: Server, folder: Path, http: urllib3.PoolManager
+) -> None:
+    """As many clients as there are threads stop within the handshake, and within a request."""
+    host, _, port = server.url.removeprefix("https://").partition(":")
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
+    with ExitStack() as open_ones:
+        for _ in range(THREADS):
+            plain = open_ones.enter_context(socket.create_connection((host, int(port))))
+            plain.sendall(b"\x16\x03\x01\x02\x00\x01")
+        for _ in range(THREADS):
+            plain = open_ones.enter_context(socket.create_connection((host, int(port))))
+        started = time.monotonic()
+        assert http.request("GET", f"{server.url}/healthz").status == 200
+        assert time.monotonic() - started < 2 * PATIENCE_SECONDS
+        for _ in range(THREADS):
+            plain = socket.create_connection((host, int(port)))
+            silent = open_ones.enter_context(context.wrap_socket(plain, server_hostname=host))
+            silent.sendall(b"POST /kbs/v0/auth HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+        started = time.monotonic()
+        assert http.request("GET", f"{server.url}/healthz").status == 200
+        assert time.monotonic() - started < 2 * PATIENCE_SECONDS
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_an_absolute_address_is_judged_by_its_path(
