@@ -1,0 +1,60 @@
+"""``vouchgate``: serve, and operate what is served.
+
+Every command reads the same settings as the server (``--config`` or ``VOUCHGATE_CONFIG``) and works
+on its database; a running server notices at its next request.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.cli import (
+    audit,
+    decisions,
+    keys,
+    operators,
+    policies,
+    reference_values,
+    running,
+    secrets,
+)
+from app.trust.errors import ConfigError, DomainError
+
+
+class DomainErrors(click.Group):
+    """A group whose commands end with the reason instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (click's signature)
+        """Run the command; a refusal becomes exit status 2 with its reason code."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for fault in error.faults:
+                click.echo(f"settings: {fault}", err=True)
+            ctx.exit(2)
+        except DomainError as error:
+            click.echo(f"{error.code}: {error.message}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=DomainErrors)
+@click.version_option(package_name="vouchgate")
+def main() -> None:
+    """Attestation and secret delivery for confidential computing."""
+
+
+for _command in (
+    running.serve,
+    running.demo,
+    running.check_config,
+    operators.operators,
+    keys.keys,
+    secrets.secrets,
+    policies.policies,
+    reference_values.reference_values,
+    decisions.decisions,
+    audit.audit,
+):
+    main.add_command(_command)

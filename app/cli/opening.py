@@ -1,0 +1,44 @@
+"""What every command begins with: the settings, the services on their database, who asks."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from app.blueprints.services import Services
+from app.config import CONFIG_VARIABLE, load_settings
+from app.console.permissions import Role
+from app.settings import LogSettings
+from app.trust.audit import Actor
+
+CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar=CONFIG_VARIABLE,
+    help=f"The TOML file with the settings; {CONFIG_VARIABLE} names it otherwise.",
+)
+# What a command prints is its answer; what a server would log at its start is not.
+QUIET = LogSettings(level="error", format="text")
+
+
+@contextmanager
+def opened(config_path: Path | None) -> Iterator[Services]:
+    """The services on the database that the settings name."""
+    from app.blueprints.deps import EXTENSION
+    from app.factory import build
+
+    app = build(replace(load_settings(config_path), log=QUIET))
+    services: Services = app.extensions[EXTENSION]
+    with app.app_context(), closing(services):
+        yield services
+
+
+def actor() -> Actor:
+    """Whoever sits at the terminal: the owner, by name of the account of the machine."""
+    return Actor(f"cli:{getpass.getuser()}", Role.OWNER)

@@ -1,0 +1,56 @@
+"""Policies, from the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.cli.opening import CONFIG, actor, opened
+from app.trust.errors import MalformedPolicyError
+
+
+@click.group()
+def policies() -> None:
+    """Attestation policies and the resource policy."""
+
+
+@policies.command("set")
+@click.argument("policy_id")
+@click.argument("file", type=click.File("rb"))
+@CONFIG
+def set_policy(policy_id: str, file: Any, config_path: Path | None) -> None:  # noqa: ANN401
+    """Make FILE the active version of a policy; "resource-policy" is the resource policy."""
+    try:
+        text = file.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedPolicyError(f"{file.name} is not UTF-8 text") from error
+    with opened(config_path) as services:
+        if policy_id in services.resource_policies.ids():
+            services.resource_policies.set(text, actor())
+        else:
+            services.attestation_policies.set(policy_id, text, actor())
+
+
+@policies.command("show")
+@click.argument("policy_id")
+@CONFIG
+def show_policy(policy_id: str, config_path: Path | None) -> None:
+    """Print the active version of a policy."""
+    with opened(config_path) as services:
+        if policy_id in services.resource_policies.ids():
+            click.echo(services.resource_policies.get().text, nl=False)
+        else:
+            click.echo(services.attestation_policies.get(policy_id).text, nl=False)
+
+
+@policies.command("list")
+@CONFIG
+def list_policies(config_path: Path | None) -> None:
+    """List the policies."""
+    with opened(config_path) as services:
+        for policy_id in services.attestation_policies.ids():
+            click.echo(f"attestation\t{policy_id}")
+        for policy_id in services.resource_policies.ids():
+            click.echo(f"resource\t{policy_id}")

@@ -1,0 +1,132 @@
+"""The composition root: the one package that knows services, stores and outside clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from flask import Flask
+
+from app import named
+from app.blueprints.services import Services
+from app.broker.issuers import Issuers
+from app.console.explanations import Explanations
+from app.named import Faults
+from app.settings import Settings
+from app.store.database import Database, init_app
+from app.store.migrate import current_is_head, upgrade
+from app.trust.audit import Actor
+from app.trust.errors import ConfigError, ConflictError
+from app.trust.signing_keys import KeyPurpose
+from app.trust.tickets import TicketKeySource, new_ticket_key
+from app.wiring.attestation import attestation_policies, attestation_service
+from app.wiring.broker import (
+    broker_service,
+    custody,
+    default_resource_policy,
+    resource_policies,
+    trusted_issuers,
+)
+from app.wiring.console import (
+    admin_tokens,
+    check_health,
+    close,
+    housekeeping,
+    operator_service,
+    posture,
+    replay,
+    rewrap,
+    rotate_tickets,
+)
+from app.wiring.foundations import Foundations, foundations
+
+_SETUP = Actor("setup", "owner")
+_TICKET_PURPOSES = (KeyPurpose.CHALLENGE, KeyPurpose.SESSION, KeyPurpose.CONSOLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """An application's services, and the key of its browser sessions."""
+
+    services: Services
+    console_key: bytes = field(repr=False)
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the database to this program's schema and make what is missing: keys, policies.
+
+    Safe to repeat, and when several processes do it at once. Nothing is touched before everything
+    that the settings name was found.
+
+    Raises:
+        ConfigError: the settings name things that are not there; it lists every fault.
+        StoreUnavailableError: the database does not answer.
+    """
+    named.check(settings)
+    database = Database.from_url(named.database_url(settings.database))
+    try:
+        upgrade(database)
+        base = foundations(settings, database)
+        _make_ticket_keys(base)
+        if "as" in settings.roles:
+            base.token_keys.prepare()
+            attestation_policies(base).prepare()
+        if "kbs" in settings.roles:
+            resource_policies(base).install_default(default_resource_policy(), _SETUP)
+    finally:
+        database.close()
+
+
+def wire(app: Flask, settings: Settings) -> Wired:
+    """The services of an application, on a database that ``prepare`` has seen.
+
+    Raises:
+        ConfigError: listing every fault of the settings that only shows here.
+        StoreUnavailableError: the database does not answer.
+    """
+    pool_size = settings.database.pool_size
+    database = init_app(app, named.database_url(settings.database), pool_size=pool_size)
+    if not current_is_head(database):
+        raise ConfigError(["the database has another schema; `vouchgate serve` brings it to ours"])
+    base = foundations(settings, database)
+    faults = Faults()
+    attestation = faults.of(lambda: attestation_service(base))
+    issuers = faults.of(lambda: Issuers(trusted_issuers(base)))
+    admins = faults.of(lambda: admin_tokens(base))
+    faults.raise_any()
+    kbs = broker_service(base, issuers, attestation)
+    tickets = TicketKeySource(base.keys, base.sealer, KeyPurpose.CONSOLE)
+    services = Services(
+        attestation=attestation,
+        attestation_policies=attestation.policies,
+        reference_values=attestation.reference_values,
+        token_keys=base.token_keys,
+        kbs=kbs,
+        custody=custody(base),
+        resource_policies=kbs.policies,
+        decisions=base.decisions,
+        replay=replay(base),
+        audit=base.audit,
+        admins=admins,
+        operators=operator_service(base),
+        housekeeping=housekeeping(base),
+        rotate_tickets=lambda actor: rotate_tickets(base, actor),
+        rewrap=lambda actor: rewrap(base, actor),
+        check_health=lambda: check_health(base),
+        close=partial(close, base),
+        posture=posture(settings),
+        clock=base.clock,
+        explain=Explanations(base.decisions, base.policies, base.engine).explain,
+    )
+    return Wired(services, tickets.at(base.revisions.current()).current.key)
+
+
+def _make_ticket_keys(base: Foundations) -> None:
+    for purpose in _TICKET_PURPOSES:
+        try:
+            with base.database.transaction():
+                if not base.keys.all(purpose):
+                    base.keys.add(new_ticket_key(base.sealer, purpose, base.clock.now()))
+        except ConflictError:
+            # Another process that starts now made it a moment ago.
+            continue

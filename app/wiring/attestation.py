@@ -1,0 +1,86 @@
+"""The Attestation Service, put together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib.metadata import version
+
+from app import named
+from app.attestation.challenges import Challenges
+from app.attestation.ear import Issuer as TokenIssuer
+from app.attestation.extractors.sample import EXTRACTOR as SAMPLE_EXTRACTOR
+from app.attestation.policies import AttestationPolicies
+from app.attestation.reference_values import ReferenceValues
+from app.attestation.service import AppraisalRules, AttestationService
+from app.settings import (
+    Settings,
+)
+from app.store.nonces import SQLConsumedNonceStore
+from app.store.reference_values import SQLReferenceValueStore
+from app.trust.signing_keys import KeyPurpose
+from app.trust.tickets import (
+    TicketKeySource,
+)
+from app.wiring.foundations import Foundations
+
+
+def attestation_policies(base: Foundations) -> AttestationPolicies:
+    """Attestation policies and their versions."""
+    return AttestationPolicies(
+        store=base.policies,
+        engine=base.engine,
+        revisions=base.revisions,
+        audit=base.audit,
+        transactions=base.database.transaction,
+        clock=base.clock,
+    )
+
+
+def attestation_service(base: Foundations) -> AttestationService:
+    """The AS: evidence in, token out."""
+    settings = base.settings.attestation
+    challenge_keys = TicketKeySource(base.keys, base.sealer, KeyPurpose.CHALLENGE)
+    return AttestationService(
+        verifiers=named.verifiers(base.settings),
+        collateral=named.collateral(base.settings.collateral, base.database, base.clock),
+        policies=attestation_policies(base),
+        reference_values=_reference_values(base),
+        token_keys=base.token_keys,
+        challenges=Challenges(
+            challenge_keys, timedelta(seconds=settings.challenge_lifetime_seconds)
+        ),
+        engine=base.engine,
+        decisions=base.decisions,
+        consumed_nonces=SQLConsumedNonceStore(base.database),
+        revisions=base.revisions,
+        transactions=base.database.transaction,
+        clock=base.clock,
+        rules=_appraisal_rules(base.settings),
+    )
+
+
+def _appraisal_rules(settings: Settings) -> AppraisalRules:
+    attestation = settings.attestation
+    return AppraisalRules(
+        issuer=TokenIssuer(
+            name=settings.token_issuer,
+            audience=attestation.audience,
+            lifetime_seconds=attestation.token_lifetime_seconds,
+            developer=attestation.developer,
+            build=f"vouchgate {version('vouchgate')}",
+        ),
+        verbose_token=attestation.verbose_token,
+        require_nonce=not attestation.insecure_allow_no_nonce,
+        verifier_options=attestation.verifier_options,
+    )
+
+
+def _reference_values(base: Foundations) -> ReferenceValues:
+    return ReferenceValues(
+        store=SQLReferenceValueStore(base.database),
+        extractors={each.type: each for each in (SAMPLE_EXTRACTOR,)},
+        revisions=base.revisions,
+        transactions=base.database.transaction,
+        audit=base.audit,
+        clock=base.clock,
+    )

@@ -1,0 +1,133 @@
+"""Operators, and what they ask of the whole."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
+
+from argon2 import PasswordHasher
+
+from app import named
+from app.attestation.replay import replay as replay_appraisal
+from app.blueprints.services import Posture
+from app.broker.replay import ReleaseReplay
+from app.console.access_rules import AccessRule
+from app.console.admin_tokens import AdminTokens
+from app.console.operators import OperatorService
+from app.settings import (
+    Settings,
+    insecure_settings,
+)
+from app.store.nonces import SQLConsumedNonceStore
+from app.store.operators import SQLOperatorStore
+from app.store.sessions import SQLSessionStore
+from app.trust.audit import Actor, AuditEntry
+from app.trust.decisions import DecisionKind, DecisionRecord
+from app.trust.replays import Replayed
+from app.trust.signing_keys import KeyPurpose
+from app.trust.tickets import (
+    ISSUING_KEYS_MAX_AGE,
+    rotate_ticket_key,
+)
+from app.wiring.broker import custody
+from app.wiring.foundations import Foundations
+
+
+def operator_service(base: Foundations) -> OperatorService:
+    """Accounts of operators."""
+    hasher = PasswordHasher()
+    return OperatorService(
+        operators=SQLOperatorStore(base.database),
+        audit=base.audit,
+        transactions=base.database.transaction,
+        clock=base.clock,
+        hasher=hasher,
+        decoy_hash=cache(lambda: hasher.hash(secrets.token_urlsafe())),
+    )
+
+
+def admin_tokens(base: Foundations) -> AdminTokens:
+    """Bearer tokens of whoever calls the admin REST API."""
+    settings = base.settings.admin
+    rules = [AccessRule(rule.role, frozenset(rule.methods), rule.paths) for rule in settings.access]
+    return AdminTokens(named.identity_providers(settings), rules, base.clock)
+
+
+def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:
+    """Decides again from a record."""
+    releases = ReleaseReplay(base.policies, base.engine)
+
+    def replay(record: DecisionRecord) -> Replayed:
+        if record.kind is DecisionKind.RELEASE:
+            return releases.replay(record)
+        return replay_appraisal(record, base.policies.by_digest, base.engine)
+
+    return replay
+
+
+def housekeeping(base: Foundations) -> Callable[[], None]:
+    """Forgets what has expired."""
+    nonces, sessions = SQLConsumedNonceStore(base.database), SQLSessionStore(base.database)
+
+    def forget_expired() -> None:
+        now = base.clock.now()
+        with base.database.transaction():
+            nonces.forget_expired(now)
+            sessions.forget_expired(now)
+
+    return forget_expired
+
+
+def rotate_tickets(base: Foundations, actor: Actor) -> None:
+    """Give nonces and cookies new keys; what the old ones issued is good until it expires."""
+    longest = max(
+        base.settings.attestation.challenge_lifetime_seconds,
+        base.settings.broker.session_lifetime_seconds,
+    )
+    overlap = timedelta(seconds=longest) + 2 * ISSUING_KEYS_MAX_AGE
+    now = base.clock.now()
+    with base.database.transaction():
+        for purpose in (KeyPurpose.CHALLENGE, KeyPurpose.SESSION):
+            key = rotate_ticket_key(base.keys, base.sealer, purpose, now, overlap)
+            base.audit.append(AuditEntry(now, actor, f"key:{purpose}:rotate", key.key_id))
+
+
+def rewrap(base: Foundations, actor: Actor) -> int:
+    """Wrap every data key under the first key-encryption key; how many there were."""
+    count = custody(base).rewrap(actor)
+    for purpose in KeyPurpose:
+        for key in base.keys.all(purpose):
+            with base.database.transaction():
+                base.keys.replace_sealed(key.key_id, base.sealer.rewrap(key.sealed_private))
+            count += 1
+    return count
+
+
+def check_health(base: Foundations) -> None:
+    """Ask what every request needs.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
+    base.revisions.current()
+
+
+def close(base: Foundations) -> None:
+    """Let go of the engine and the database."""
+    base.engine.close()
+    base.database.close()
+
+
+def posture(settings: Settings) -> Posture:
+    """How the server stands."""
+    built_in = ("builtin",) if "as" in settings.roles else ()
+    return Posture(
+        roles=settings.roles,
+        tees=settings.attestation.verifiers if "as" in settings.roles else (),
+        issuers=(*built_in, *(issuer.name for issuer in settings.broker.issuers)),
+        public_url=settings.public_url,
+        token_issuer=settings.token_issuer,
+        insecure_settings=tuple(insecure_settings(settings)),
+    )
