@@ -259,6 +259,23 @@ class AdminSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """Operators' pages.
+
+    Attributes:
+        session_idle_seconds: a console session that is not used for so long ends.
+        session_lifetime_seconds: every console session ends after so long.
+        proof_lifetime_seconds: for so long after signing in, or showing again who it is, an
+            operator may do what is dangerous.
+    """
+
+    __pydantic_config__ = _STRICT
+    session_idle_seconds: Seconds = 1800
+    session_lifetime_seconds: Seconds = 28800
+    proof_lifetime_seconds: Seconds = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
     """How often one address may ask, in the notation ``<count>/<second|minute|hour>``.
 
@@ -301,6 +318,7 @@ class Settings:
     attestation: AttestationSettings = field(default_factory=AttestationSettings)
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     log: LogSettings = field(default_factory=LogSettings)
 

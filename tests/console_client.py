@@ -19,7 +19,7 @@ from app.console.permissions import Role
 
 # Cheap, because what is tested here is not the hash.
 _HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-_PASSWORD = "a long enough passphrase"
+PASSWORD = "a long enough passphrase"
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
@@ -36,7 +36,7 @@ class Console:
         operator = Operator(
             name=name or f"an-{role}",
             role=role,
-            password_hash=_HASHER.hash(_PASSWORD),
+            password_hash=_HASHER.hash(PASSWORD),
             one_time=False,
             epoch=1,
             created_at=datetime.now(UTC),
@@ -44,7 +44,7 @@ class Console:
         with app.app_context(), services.operators.transactions():
             services.operators.operators.add(operator)
         client = app.test_client()
-        form = {"name": operator.name, "password": _PASSWORD}
+        form = {"name": operator.name, "password": PASSWORD}
         form["csrf_token"] = cls._token(client.get("/console/sign-in"))
         assert client.post("/console/sign-in", data=form).status_code == 303
         return cls(client, cls._token(client.get("/console/")))

@@ -16,6 +16,8 @@ from typing import Any
 from app.attestation.reference_values import ReferenceValue
 from app.broker.secrets import ResourceID, SealedSecret, SecretVersion
 from app.broker.sessions import AttestedSession
+from app.console.operators import Operator
+from app.console.sessions import ConsoleSession
 from app.trust.appraiser import AppraisalRequest, Appraised
 from app.trust.audit import GENESIS, AuditEntry, AuditRecord, chain_digest
 from app.trust.decisions import (
@@ -63,6 +65,8 @@ class MemoryDatabase:
         self.nonces: dict[str, datetime] = {}
         self.secrets: list[tuple[SecretVersion, bytes]] = []
         self.reference_values: dict[str, ReferenceValue] = {}
+        self.operators: dict[str, Operator] = {}
+        self.console_sessions: dict[str, ConsoleSession] = {}
         self.revisions = Revisions(1, 1, 1, 1)
         self.open = False
         self.commits = 0

@@ -1,7 +1,8 @@
 """The gate: every route declares who may call it, and nothing is served that does not.
 
 ``@access(rule)`` marks a view; ``close`` refuses to start an application with an unmarked one and
-enforces the rules before every view. So there is no check to forget.
+enforces the rules before every view. So there is no check to forget. ``@recently_authenticated``
+marks a page whose caller must have shown a moment ago who it is.
 """
 
 from __future__ import annotations
@@ -15,12 +16,18 @@ from flask import Flask, g, request
 from flask_login import current_user
 
 from app.blueprints.deps import services
-from app.console.permissions import Permission, permissions_of
+from app.console.permissions import PERMISSIONS, Permission, Role, permissions_of
 from app.trust.audit import Actor
-from app.trust.errors import ConfigError, PermissionDeniedError, UnauthenticatedError
+from app.trust.errors import (
+    ConfigError,
+    PermissionDeniedError,
+    ProofNeededError,
+    UnauthenticatedError,
+)
 
 View = TypeVar("View", bound=Callable[..., object])
 _MARK = "__vouchgate_access__"
+_RECENT = "__vouchgate_recent_proof__"
 
 
 class Open(Enum):
@@ -60,6 +67,21 @@ def access(rule: Rule) -> Callable[[View], View]:
     return mark
 
 
+def recently_authenticated(view: View) -> View:
+    """Have a page ask for a proof of who calls it, when the last one is not recent.
+
+    It stands beside ``@access``, on what a stolen or unattended session must not do: pages that
+    ask for confirmation, and forms. A bearer token proves itself with each call.
+    """
+    setattr(view, _RECENT, True)
+    return view
+
+
+def asks_for_recent_proof(view: Callable[..., object]) -> bool:
+    """Whether a view is marked with ``@recently_authenticated``."""
+    return getattr(view, _RECENT, False)
+
+
 def rules(app: Flask) -> dict[str, Rule]:
     """The rule of every endpoint.
 
@@ -82,11 +104,17 @@ def rules(app: Flask) -> dict[str, Rule]:
 def close(app: Flask) -> None:
     """Check that every view has its rule, and enforce the rules from now on."""
     by_endpoint = rules(app)
+    dangerous = {
+        endpoint for endpoint, view in app.view_functions.items() if asks_for_recent_proof(view)
+    }
 
     @app.before_request
     def enforce() -> None:
-        if request.endpoint is not None:
-            _enforce(by_endpoint[request.endpoint])
+        if request.endpoint is None:
+            return
+        _enforce(by_endpoint[request.endpoint])
+        if request.endpoint in dangerous and _is_on_page():
+            _enforce_recent_proof()
 
 
 def actor() -> Actor:
@@ -98,17 +126,28 @@ def actor() -> Actor:
 def _enforce(rule: Rule) -> None:
     if rule in (PUBLIC, GUEST):
         return
-    on_page = request.blueprint in {"console", "login"}
-    caller, listed = _operator_of_session() if on_page else _operator_of_bearer()
+    caller, listed = _operator_of_session() if _is_on_page() else _operator_of_bearer()
     g.caller = caller
     if rule is SIGNED_IN:
         return
     if rule not in permissions_of(caller.role):
-        raise PermissionDeniedError(f"the role {caller.role} lacks the permission {rule}")
+        roles = ", ".join(role for role in Role if rule in PERMISSIONS[role])
+        raise PermissionDeniedError(
+            f"the role {caller.role} lacks the permission {rule}; roles that have it: {roles}"
+        )
     if not listed:
         raise PermissionDeniedError(
             f"the access list does not let the role {caller.role} {request.method} this path"
         )
+
+
+def _is_on_page() -> bool:
+    return request.blueprint in {"console", "login"}
+
+
+def _enforce_recent_proof() -> None:
+    if not services().console_sessions.is_recent(current_user.session):
+        raise ProofNeededError("this needs a recent proof of who you are")
 
 
 def _operator_of_session() -> tuple[Caller, bool]:

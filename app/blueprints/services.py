@@ -14,6 +14,7 @@ from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
 from app.console.explanations import Explanation
 from app.console.operators import OperatorService
+from app.console.sessions import ConsoleSessions
 from app.trust.audit import Actor, AuditLog
 from app.trust.clock import Clock
 from app.trust.decisions import DecisionRecord, DecisionStore
@@ -58,6 +59,7 @@ class Services:
     audit: AuditLog
     admins: AdminTokens
     operators: OperatorService
+    console_sessions: ConsoleSessions
     housekeeping: Callable[[], None]
     rotate_tickets: Callable[[Actor], None]
     rewrap: Callable[[Actor], int]

@@ -32,7 +32,9 @@ class Operator:
         name: 1 to 64 characters, unique.
         password_hash: argon2id in the PHC string format.
         one_time: whether the password must be replaced at the next sign-in.
-        epoch: raised when the password changes; sessions of an older epoch end.
+        epoch: raised when the password changes.
+        disabled_at: since when nobody may sign in to it; ``None`` when it may be used.
+        last_sign_in_at: ``None`` before the first.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Operator:
     one_time: bool
     epoch: int
     created_at: datetime
+    disabled_at: datetime | None = None
+    last_sign_in_at: datetime | None = None
 
 
 class OperatorStore(Protocol):
@@ -58,8 +62,16 @@ class OperatorStore(Protocol):
         """
         ...
 
+    def lock(self) -> None:
+        """Let no other transaction change accounts until the caller's is over."""
+        ...
+
     def replace(self, operator: Operator) -> None:
         """Replace what is stored for this name, inside the caller's transaction."""
+        ...
+
+    def note_sign_in(self, name: str, at: datetime) -> None:
+        """Write down when someone last signed in to it, inside the caller's transaction."""
         ...
 
     def all(self) -> list[Operator]:
@@ -74,6 +86,7 @@ class OperatorService:
     Attributes:
         decoy_hash: gives a hash of no one's password, made once; it is verified for names that do
             not exist, so that the time of an answer does not tell which names do.
+        end_sessions: drops every console session of an account, inside the caller's transaction.
     """
 
     operators: OperatorStore
@@ -82,6 +95,7 @@ class OperatorService:
     clock: Clock
     hasher: PasswordHasher
     decoy_hash: Callable[[], str]
+    end_sessions: Callable[[str], object]
 
     def create(self, name: str, role: Role, by: Actor) -> str:
         """Add an account with a one-time password, and return that password.
@@ -94,7 +108,9 @@ class OperatorService:
             raise MalformedRequestError("an operator's name has 1 to 64 printable characters")
         password = secrets.token_urlsafe(_ONE_TIME_PASSWORD_BYTES)
         now = self.clock.now()
-        operator = Operator(name, role, self.hasher.hash(password), True, 1, now)  # noqa: FBT003
+        operator = Operator(
+            name, role, self.hasher.hash(password), one_time=True, epoch=1, created_at=now
+        )
         with self.transactions():
             self.operators.add(operator)
             self.audit.append(AuditEntry(now, by, "operators:account:create", name, after=role))
@@ -106,11 +122,8 @@ class OperatorService:
         Raises:
             ConflictError: there is no such account.
         """
-        operator = self.operators.find(name)
-        if operator is None:
-            raise ConflictError(f"there is no operator named {name}")
         password = secrets.token_urlsafe(_ONE_TIME_PASSWORD_BYTES)
-        self._replace(operator, password, by, one_time=True)
+        self._replace_password(name, password, by, one_time=True)
         return password
 
     def sign_in(self, name: str, password: str) -> Operator:
@@ -126,7 +139,7 @@ class OperatorService:
             self.hasher.verify(stored, password[: PASSWORD_MAX_CHARACTERS + 1])
         except (VerificationError, InvalidHashError) as error:
             raise UnauthenticatedError("the name or the password is wrong") from error
-        if operator is None:
+        if operator is None or operator.disabled_at is not None:
             raise UnauthenticatedError("the name or the password is wrong")
         return operator
 
@@ -140,27 +153,50 @@ class OperatorService:
             raise MalformedRequestError(
                 f"a password has {PASSWORD_MIN_CHARACTERS} to {PASSWORD_MAX_CHARACTERS} characters"
             )
-        return self._replace(operator, password, by, one_time=False)
+        return self._replace_password(operator.name, password, by, one_time=False)
 
     def change_role(self, name: str, role: Role, by: Actor) -> Operator:
-        """Give an account another role; it counts from the account's next request on.
+        """Give an account another role; its sessions end, so it counts from the next sign-in on.
 
         Raises:
             ConflictError: there is no such account, or it is the last owner's.
         """
         with self.transactions():
-            operator = self.operators.find(name)
-            if operator is None:
-                raise ConflictError(f"there is no operator named {name}")
+            operator = self._get_to_change(name)
             changed = replace(operator, role=role)
             self.operators.replace(changed)
-            if not any(each.role is Role.OWNER for each in self.operators.all()):
-                raise ConflictError("someone has to be owner: make another operator owner first")
+            self._keep_an_owner()
+            self.end_sessions(name)
             entry = AuditEntry(
                 self.clock.now(), by, "operators:role:change", name, operator.role, role
             )
             self.audit.append(entry)
         return changed
+
+    def disable(self, name: str, by: Actor) -> None:
+        """Let nobody sign in to an account, and end its sessions.
+
+        Raises:
+            ConflictError: there is no such account, or it is the last owner's.
+        """
+        with self.transactions():
+            operator = self._get_to_change(name)
+            now = self.clock.now()
+            self.operators.replace(replace(operator, disabled_at=operator.disabled_at or now))
+            self._keep_an_owner()
+            self.end_sessions(name)
+            self.audit.append(AuditEntry(now, by, "operators:account:disable", name))
+
+    def enable(self, name: str, by: Actor) -> None:
+        """Let an account be used again.
+
+        Raises:
+            ConflictError: there is no such account.
+        """
+        with self.transactions():
+            self.operators.replace(replace(self._get_to_change(name), disabled_at=None))
+            entry = AuditEntry(self.clock.now(), by, "operators:account:enable", name)
+            self.audit.append(entry)
 
     def find(self, name: str) -> Operator | None:
         """The account of this name."""
@@ -170,17 +206,29 @@ class OperatorService:
         """Every account, by name."""
         return self.operators.all()
 
-    def _replace(self, operator: Operator, password: str, by: Actor, *, one_time: bool) -> Operator:
-        now = self.clock.now()
-        changed = Operator(
-            operator.name,
-            operator.role,
-            self.hasher.hash(password),
-            one_time,
-            operator.epoch + 1,
-            operator.created_at,
-        )
+    def _get_to_change(self, name: str) -> Operator:
+        self.operators.lock()
+        operator = self.operators.find(name)
+        if operator is None:
+            raise ConflictError(f"there is no operator named {name}")
+        return operator
+
+    def _keep_an_owner(self) -> None:
+        if not any(each.role is Role.OWNER and not each.disabled_at for each in self.all()):
+            raise ConflictError("someone has to be owner: make another operator owner first")
+
+    def _replace_password(self, name: str, password: str, by: Actor, *, one_time: bool) -> Operator:
+        password_hash = self.hasher.hash(password)
         with self.transactions():
+            operator = self._get_to_change(name)
+            changed = replace(
+                operator,
+                password_hash=password_hash,
+                one_time=one_time,
+                epoch=operator.epoch + 1,
+            )
             self.operators.replace(changed)
-            self.audit.append(AuditEntry(now, by, "operators:password:change", operator.name))
+            self.end_sessions(name)
+            entry = AuditEntry(self.clock.now(), by, "operators:password:change", name)
+            self.audit.append(entry)
         return changed

@@ -205,4 +205,24 @@ operators = Table(
     Column("one_time", Boolean, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("disabled_at", Moment),
+    Column("last_sign_in_at", Moment),
 )
+
+# A browser that is signed in; ``handle`` is what lists call it, the digest what it shows.
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("session_digest", NAME, primary_key=True),
+    Column("handle", NAME, nullable=False),
+    Column("operator", NAME, nullable=False),
+    Column("proof", NAME, nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("used_at", Moment, nullable=False),
+    Column("proved_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("source", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    UniqueConstraint("handle"),
+)
+Index("ix_console_sessions_operator", console_sessions.c.operator, console_sessions.c.handle)

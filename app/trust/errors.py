@@ -378,6 +378,12 @@ class PermissionDeniedError(DeniedError):
     code = "permission-denied"
 
 
+class ProofNeededError(DeniedError):
+    """What was asked for needs an operator who showed a moment ago who it is."""
+
+    code = "proof-needed"
+
+
 # --- The rest ---------------------------------------------------------------------------------
 
 
@@ -415,6 +421,12 @@ class DecisionNotFoundError(NotFoundError):
     """No decision of this id is recorded."""
 
     code = "decision-not-found"
+
+
+class ConsoleSessionNotFoundError(NotFoundError):
+    """No console session of this name, or it is of another account."""
+
+    code = "console-session-not-found"
 
 
 class ConflictError(DomainError):

@@ -16,10 +16,12 @@ from app.broker.replay import ReleaseReplay
 from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens
 from app.console.operators import OperatorService
+from app.console.sessions import ConsoleSessions, SessionTimes
 from app.settings import (
     Settings,
     insecure_settings,
 )
+from app.store.console_sessions import SQLConsoleSessionStore
 from app.store.nonces import SQLConsumedNonceStore
 from app.store.operators import SQLOperatorStore
 from app.store.sessions import SQLSessionStore
@@ -45,6 +47,24 @@ def operator_service(base: Foundations) -> OperatorService:
         clock=base.clock,
         hasher=hasher,
         decoy_hash=cache(lambda: hasher.hash(secrets.token_urlsafe())),
+        end_sessions=SQLConsoleSessionStore(base.database).remove_all,
+    )
+
+
+def console_sessions(base: Foundations) -> ConsoleSessions:
+    """Signed-in browsers."""
+    settings = base.settings.console
+    return ConsoleSessions(
+        store=SQLConsoleSessionStore(base.database),
+        operators=SQLOperatorStore(base.database),
+        audit=base.audit,
+        transactions=base.database.transaction,
+        clock=base.clock,
+        times=SessionTimes(
+            idle=timedelta(seconds=settings.session_idle_seconds),
+            lifetime=timedelta(seconds=settings.session_lifetime_seconds),
+            proof=timedelta(seconds=settings.proof_lifetime_seconds),
+        ),
     )
 
 
@@ -70,12 +90,14 @@ def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:
 def housekeeping(base: Foundations) -> Callable[[], None]:
     """Forgets what has expired."""
     nonces, sessions = SQLConsumedNonceStore(base.database), SQLSessionStore(base.database)
+    signed_in = console_sessions(base)
 
     def forget_expired() -> None:
         now = base.clock.now()
         with base.database.transaction():
             nonces.forget_expired(now)
             sessions.forget_expired(now)
+            signed_in.forget_expired(now)
 
     return forget_expired
 

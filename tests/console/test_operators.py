@@ -5,38 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from account_fakes import MemoryOperators
 from argon2 import PasswordHasher
 from fakes import NOON, FakeClock, MemoryAuditLog, MemoryDatabase
 
 from app.console.operators import Operator, OperatorService
 from app.console.permissions import Role
 from app.trust.audit import Actor
-from app.trust.errors import ConflictError
+from app.trust.errors import ConflictError, UnauthenticatedError
 
 OWNER = Actor("ann", Role.OWNER)
-
-
-class MemoryOperators:
-    """The port ``OperatorStore``, undone by hand: these tests look at what is refused."""
-
-    def __init__(self, *operators: Operator) -> None:
-        self.by_name = {operator.name: operator for operator in operators}
-
-    def find(self, name: str) -> Operator | None:
-        """See the port."""
-        return self.by_name.get(name)
-
-    def add(self, operator: Operator) -> None:
-        """See the port."""
-        self.by_name[operator.name] = operator
-
-    def replace(self, operator: Operator) -> None:
-        """See the port."""
-        self.by_name[operator.name] = operator
-
-    def all(self) -> list[Operator]:
-        """See the port."""
-        return [self.by_name[name] for name in sorted(self.by_name)]
 
 
 class Bench:
@@ -44,14 +22,16 @@ class Bench:
 
     def __init__(self) -> None:
         self.db = MemoryDatabase()
+        self.ended: list[str] = []
         ann = Operator("ann", Role.OWNER, "-", one_time=False, epoch=1, created_at=NOON)
         self.service = OperatorService(
-            operators=MemoryOperators(ann, replace(ann, name="bob", role=Role.VIEWER)),
+            operators=MemoryOperators(self.db, ann, replace(ann, name="bob", role=Role.VIEWER)),
             audit=MemoryAuditLog(self.db),
             transactions=self.db.transactions,
             clock=FakeClock(),
-            hasher=PasswordHasher(time_cost=1, memory_cost=8),
+            hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
             decoy_hash=lambda: "",
+            end_sessions=self.ended.append,
         )
 
 
@@ -76,3 +56,39 @@ def test_a_change_of_role_is_written_down(bench: Bench) -> None:
     entry = bench.db.audit[0].entry
     assert (entry.action, entry.subject) == ("operators:role:change", "bob")
     assert (entry.before, entry.after) == ("viewer", "owner")
+
+
+def test_the_last_owner_cannot_be_disabled(bench: Bench) -> None:
+    """An installation without an owner could not be mended from the console."""
+    with pytest.raises(ConflictError):
+        bench.service.disable("ann", OWNER)
+    assert bench.service.find("ann") == replace(bench.db.operators["ann"], disabled_at=None)
+    assert bench.db.audit == []
+
+
+def test_a_disabled_owner_does_not_count(bench: Bench) -> None:
+    """Of two owners one is disabled; then the other is the last one."""
+    bench.service.change_role("bob", Role.OWNER, OWNER)
+    bench.service.disable("bob", OWNER)
+    with pytest.raises(ConflictError):
+        bench.service.change_role("ann", Role.VIEWER, OWNER)
+
+
+def test_changes_of_authority_end_sessions(bench: Bench) -> None:
+    """Whoever is signed in under the old role, password or account has to sign in anew."""
+    bench.service.change_role("bob", Role.OPERATOR, OWNER)
+    bench.service.reset("bob", OWNER)
+    bench.service.disable("bob", OWNER)
+    assert bench.ended == ["bob", "bob", "bob"]
+
+
+def test_a_disabled_account_is_refused_like_a_wrong_password(bench: Bench) -> None:
+    """Until it is enabled again; both are written down."""
+    password = bench.service.reset("bob", OWNER)
+    bench.service.disable("bob", OWNER)
+    with pytest.raises(UnauthenticatedError, match="the name or the password is wrong"):
+        bench.service.sign_in("bob", password)
+    bench.service.enable("bob", OWNER)
+    assert bench.service.sign_in("bob", password).name == "bob"
+    actions = [record.entry.action for record in bench.db.audit]
+    assert actions[-2:] == ["operators:account:disable", "operators:account:enable"]

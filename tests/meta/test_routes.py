@@ -18,12 +18,14 @@ EVERYWHERE = {"static", "ops", "api"}
 
 
 def table(app: Flask) -> list[str]:
-    """One line a route: endpoint, methods, path, rule."""
+    """One line a route: endpoint, methods, path, rule, and whether a recent proof is asked for."""
     rules = gate.rules(app)
     lines = []
     for route in app.url_map.iter_rules():
         methods = ",".join(sorted((route.methods or set()) - {"HEAD", "OPTIONS"}))
         rule = rules[route.endpoint].value
+        if gate.asks_for_recent_proof(app.view_functions[route.endpoint]):
+            rule += ", recent proof"
         lines.append(f"{route.endpoint:40} {methods:20} {route.rule:46} {rule}")
     return sorted(lines)
 

@@ -6,17 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+import account_fakes
 import fakes
 
 from app.attestation.challenges import ConsumedNonceStore
 from app.attestation.reference_values import ReferenceValueStore
 from app.broker.secrets import SecretStore
 from app.broker.sessions import SessionStore
+from app.console.operators import OperatorStore
+from app.console.sessions import ConsoleSessionStore
 from app.store.audit import SQLAuditLog
+from app.store.console_sessions import SQLConsoleSessionStore
 from app.store.database import Database
 from app.store.decisions import SQLDecisionStore
 from app.store.keys import SQLKeyStore
 from app.store.nonces import SQLConsumedNonceStore
+from app.store.operators import SQLOperatorStore
 from app.store.policies import SQLPolicyStore
 from app.store.reference_values import SQLReferenceValueStore
 from app.store.revisions import SQLRevisionStore
@@ -44,6 +49,8 @@ class Stores:
     nonces: ConsumedNonceStore
     sessions: SessionStore
     secrets: SecretStore
+    operators: OperatorStore
+    console_sessions: ConsoleSessionStore
 
 
 def sql_stores(database: Database) -> Stores:
@@ -59,6 +66,8 @@ def sql_stores(database: Database) -> Stores:
         SQLConsumedNonceStore(database),
         SQLSessionStore(database),
         SQLSecretStore(database),
+        SQLOperatorStore(database),
+        SQLConsoleSessionStore(database),
     )
 
 
@@ -76,6 +85,8 @@ def memory_stores() -> Stores:
         fakes.MemoryConsumedNonces(memory),
         fakes.MemorySessions(memory),
         fakes.MemorySecrets(memory),
+        account_fakes.MemoryOperators(memory),
+        account_fakes.MemoryConsoleSessions(memory),
     )
 
 

@@ -95,6 +95,26 @@ def test_up_and_down_on_data(empty: Database, now: datetime) -> None:
     assert stores.revisions.current().policies == 0
 
 
+def test_accounts_outlive_console_sessions(empty: Database) -> None:
+    """0002 keeps accounts, up and down; what it adds begins empty."""
+    migrate.upgrade(empty, "0001")
+    with empty.transaction():
+        empty.writing().execute(
+            text(
+                "INSERT INTO operators (name, role, password_hash, one_time, epoch, created_at)"
+                " VALUES ('ann', 'owner', '-', false, 3, 7)"
+            )
+        )
+    migrate.upgrade(empty, "0002")
+    with empty.read() as connection:
+        columns = "SELECT name, epoch, disabled_at, last_sign_in_at FROM operators"
+        assert connection.execute(text(columns)).all() == [("ann", 3, None, None)]
+        assert connection.execute(text("SELECT * FROM console_sessions")).all() == []
+    migrate.downgrade(empty, "0001")
+    with empty.read() as connection:
+        assert connection.execute(text("SELECT name, epoch FROM operators")).all() == [("ann", 3)]
+
+
 def test_up_again_changes_nothing(database: Database) -> None:
     """Every start migrates; only the first one has something to do."""
     with database.transaction():

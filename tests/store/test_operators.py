@@ -6,18 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from store.every_port import Stores
 
 from app.console.operators import Operator
 from app.console.permissions import Role
-from app.store.database import Database
-from app.store.operators import SQLOperatorStore
 from app.trust.errors import ConflictError
-
-
-@pytest.fixture
-def store(database: Database) -> SQLOperatorStore:
-    """Accounts on each engine."""
-    return SQLOperatorStore(database)
 
 
 @pytest.fixture
@@ -26,29 +19,39 @@ def alice(now: datetime) -> Operator:
     return Operator("alice", Role.OWNER, "$argon2id$v=19$", one_time=True, epoch=1, created_at=now)
 
 
-def test_an_unknown_name_finds_nothing(store: SQLOperatorStore) -> None:
+def test_an_unknown_name_finds_nothing(stores: Stores) -> None:
     """There is no account before there is one."""
-    assert store.find("alice") is None
-    assert store.all() == []
+    assert stores.operators.find("alice") is None
+    assert stores.operators.all() == []
 
 
-def test_a_name_is_taken_once(store: SQLOperatorStore, database: Database, alice: Operator) -> None:
+def test_a_name_is_taken_once(stores: Stores, alice: Operator) -> None:
     """A second account of one name would be a second password for it."""
-    with database.transaction():
-        store.add(alice)
-    with pytest.raises(ConflictError), database.transaction():
-        store.add(replace(alice, role=Role.VIEWER))
-    assert store.find("alice") == alice
+    with stores.transaction():
+        stores.operators.add(alice)
+    with pytest.raises(ConflictError), stores.transaction():
+        stores.operators.add(replace(alice, role=Role.VIEWER))
+    assert stores.operators.find("alice") == alice
 
 
-def test_a_replaced_account_is_changed_alone(
-    store: SQLOperatorStore, database: Database, alice: Operator
-) -> None:
+def test_a_replaced_account_is_changed_alone(stores: Stores, alice: Operator) -> None:
     """Changing one password leaves every other account."""
     bob = replace(alice, name="bob")
     changed = replace(alice, password_hash="$argon2id$other", one_time=False, epoch=2)
-    with database.transaction():
-        store.add(bob)
-        store.add(alice)
-        store.replace(changed)
-    assert store.all() == [changed, bob]
+    with stores.transaction():
+        stores.operators.add(bob)
+        stores.operators.add(alice)
+        stores.operators.replace(changed)
+    assert stores.operators.all() == [changed, bob]
+
+
+def test_a_sign_in_changes_nothing_else(stores: Stores, alice: Operator, now: datetime) -> None:
+    """What was changed meanwhile, such as the role, is not written over."""
+    with stores.transaction():
+        stores.operators.add(alice)
+        stores.operators.lock()
+        stores.operators.replace(replace(alice, role=Role.VIEWER, disabled_at=now))
+        stores.operators.note_sign_in("alice", now)
+    assert stores.operators.find("alice") == replace(
+        alice, role=Role.VIEWER, disabled_at=now, last_sign_in_at=now
+    )

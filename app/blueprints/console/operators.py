@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.blueprints.console.forms import OperatorForm, RoleForm
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
+from app.blueprints.gate import access, actor, recently_authenticated
 from app.console.operators import Operator
 from app.console.permissions import PERMISSIONS, Permission, Role
 from app.trust.errors import ConflictError, MalformedRequestError
@@ -31,6 +31,7 @@ def _add_accounts(bp: Blueprint) -> None:
 
     @bp.route("/operators/new", methods=["GET", "POST"])
     @access(Permission.OPERATOR_MANAGE)
+    @recently_authenticated
     def new_operator() -> ResponseReturnValue:
         form = OperatorForm()
         if not form.validate_on_submit():
@@ -48,12 +49,14 @@ def _add_accounts(bp: Blueprint) -> None:
 def _add_changes(bp: Blueprint) -> None:
     @bp.get("/operators/change")
     @access(Permission.OPERATOR_MANAGE)
+    @recently_authenticated
     def change_operator() -> ResponseReturnValue:
         operator = _operator(request.args.get("name", ""))
         return _change_page(operator, RoleForm(data={"role": operator.role.value}))
 
     @bp.post("/operators/role")
     @access(Permission.OPERATOR_MANAGE)
+    @recently_authenticated
     def change_role() -> ResponseReturnValue:
         operator = _operator(request.form.get("name", ""))
         form = RoleForm()
@@ -64,11 +67,12 @@ def _add_changes(bp: Blueprint) -> None:
         except ConflictError as error:
             form.role.errors = [error.message]
             return _change_page(operator, form), 409
-        flash(f"{changed.name} is {changed.role} from the next request on.")
+        flash(f"{changed.name} is {changed.role} from the next sign-in on.")
         return redirect(url_for(".operators"), 303)
 
     @bp.post("/operators/reset")
     @access(Permission.OPERATOR_MANAGE)
+    @recently_authenticated
     def reset_operator() -> ResponseReturnValue:
         operator = _operator(request.form.get("name", ""))
         password = services().operators.reset(operator.name, actor())

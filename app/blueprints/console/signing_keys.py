@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.blueprints.console.navigation import may
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
+from app.blueprints.gate import access, actor, recently_authenticated
 from app.console.permissions import Permission
 
 
@@ -25,11 +25,13 @@ def add_to(bp: Blueprint) -> None:
 
     @bp.get("/signing-keys/rotate")
     @access(Permission.KEY_ROTATE)
+    @recently_authenticated
     def confirm_rotation() -> ResponseReturnValue:
         return render_template("console/signing_keys/rotate.html")
 
     @bp.post("/signing-keys/rotate")
     @access(Permission.KEY_ROTATE)
+    @recently_authenticated
     def rotate_signing_keys() -> ResponseReturnValue:
         services().token_keys.rotate(actor())
         flash("The next key signs from now on; the one before it is retired and stays published.")

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_login import current_user
 
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, SIGNED_IN, access, actor
 from app.blueprints.limits import RateLimit
+from app.blueprints.login import proof, signed_in
+from app.blueprints.login.destinations import console_path
 from app.blueprints.login.forms import PasswordForm, SignInForm
+from app.blueprints.login.signed_in import begin_session, end_session
 from app.console.operators import Operator
+from app.console.sessions import Proof
 from app.trust.errors import UnauthenticatedError
-
-
-class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
-    """The operator of a browser session, as Flask-Login wants to see one."""
-
-    def __init__(self, operator: Operator) -> None:
-        self.operator = operator
-
-    def get_id(self) -> str:
-        """Name and epoch: a changed password ends every older session."""
-        return f"{self.operator.epoch}:{self.operator.name}"
 
 
 def blueprint(sign_ins: RateLimit) -> Blueprint:
@@ -40,8 +33,8 @@ def blueprint(sign_ins: RateLimit) -> Blueprint:
             operator = services().operators.sign_in(form.name.data or "", form.password.data or "")
         except UnauthenticatedError:
             return render_template("login/sign_in.html", form=form, failed=True), 401
-        login_user(SignedIn(operator))
-        return redirect(_destination(), 303)
+        begin_session(operator, Proof.PASSWORD)
+        return redirect(console_path(request.args.get("next", "")), 303)
 
     @bp.route("/password", methods=["GET", "POST"])
     @access(SIGNED_IN)
@@ -51,31 +44,20 @@ def blueprint(sign_ins: RateLimit) -> Blueprint:
         if not form.validate_on_submit():
             return render_template("login/password.html", form=form, one_time=operator.one_time)
         changed = services().operators.change_password(operator, form.password.data or "", actor())
-        login_user(SignedIn(changed))
+        begin_session(changed, Proof.PASSWORD)
         return redirect(url_for("console.overview"), 303)
 
     @bp.post("/sign-out")
     @access(SIGNED_IN)
     def sign_out() -> ResponseReturnValue:
-        logout_user()
+        end_session(current_user.session)
         return redirect(url_for("login.sign_in"), 303)
 
+    proof.add_to(bp, sign_ins)
     return bp
 
 
 def register(app: Flask) -> None:
-    """Teach Flask-Login who the operator of a browser session is."""
-    manager = LoginManager(app)
-    manager.session_protection = "strong"
-
-    @manager.user_loader  # type: ignore[untyped-decorator]
-    def load(user_id: str) -> SignedIn | None:
-        epoch, _, name = user_id.partition(":")
-        operator = services().operators.find(name)
-        return SignedIn(operator) if operator and str(operator.epoch) == epoch else None
-
-
-def _destination() -> str:
-    # Only a path of this console: an open redirect would lend our name to any page.
-    wanted = request.args.get("next", "")
-    return wanted if wanted.startswith("/console/") else url_for("console.overview")
+    """Teach the application who is signed in, and how to ask again."""
+    signed_in.register(app)
+    proof.register(app)

@@ -1,0 +1,97 @@
+"""Fakes for the ports of accounts, in memory, undone with the transaction they belong to."""
+
+# ruff: noqa: D102  (the contract of each method stands at its port)
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from fakes import MemoryDatabase
+
+from app.console.operators import Operator
+from app.console.sessions import ConsoleSession
+from app.trust.errors import ConflictError
+
+
+class MemoryOperators:
+    """The port ``OperatorStore``."""
+
+    def __init__(self, db: MemoryDatabase, *operators: Operator) -> None:
+        self.db = db
+        db.operators |= {operator.name: operator for operator in operators}
+
+    def find(self, name: str) -> Operator | None:
+        self.db.answer()
+        return self.db.operators.get(name)
+
+    def add(self, operator: Operator) -> None:
+        self.db.write()
+        if operator.name in self.db.operators:
+            raise ConflictError("the name is taken")
+        self.db.operators[operator.name] = operator
+
+    def lock(self) -> None:
+        self.db.write()
+
+    def replace(self, operator: Operator) -> None:
+        self.db.write()
+        self.db.operators[operator.name] = operator
+
+    def note_sign_in(self, name: str, at: datetime) -> None:
+        self.replace(replace(self.db.operators[name], last_sign_in_at=at))
+
+    def all(self) -> list[Operator]:
+        return [self.db.operators[name] for name in sorted(self.db.operators)]
+
+
+class MemoryConsoleSessions:
+    """The port ``ConsoleSessionStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def find(self, digest: str) -> ConsoleSession | None:
+        self.db.answer()
+        return self.db.console_sessions.get(digest)
+
+    def by_handle(self, handle: str) -> ConsoleSession | None:
+        return next((s for s in self.db.console_sessions.values() if s.handle == handle), None)
+
+    def add(self, session: ConsoleSession) -> None:
+        self.db.write()
+        self.db.console_sessions[session.digest] = session
+
+    def use(self, digest: str, at: datetime) -> None:
+        self.db.write()
+        self.db.console_sessions[digest] = replace(self.db.console_sessions[digest], used_at=at)
+
+    def remove(self, digest: str) -> bool:
+        self.db.write()
+        return self.db.console_sessions.pop(digest, None) is not None
+
+    def remove_all(self, operator: str) -> int:
+        self.db.write()
+        return self._keep([s for s in self._all() if s.operator != operator])
+
+    def page(self, *, operator: str | None, after: str | None, limit: int) -> list[ConsoleSession]:
+        found = sorted(self._all(), key=lambda s: s.handle)
+        return [
+            s
+            for s in found
+            if operator in (None, s.operator) and (after is None or s.handle > after)
+        ][:limit]
+
+    def forget_expired(self, now: datetime, idle_since: datetime) -> int:
+        self.db.write()
+        return self._keep(
+            [s for s in self._all() if s.expires_at > now and s.used_at >= idle_since]
+        )
+
+    def _all(self) -> list[ConsoleSession]:
+        return list(self.db.console_sessions.values())
+
+    def _keep(self, kept: list[ConsoleSession]) -> int:
+        dropped = len(self.db.console_sessions) - len(kept)
+        self.db.console_sessions = {s.digest: s for s in kept}
+        return dropped
