@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run check style types layers docs test bench lock clean
+.PHONY: help install run check style types layers docs test mutation bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ docs: $(VENV)/.test
 test: $(VENV)/.test ## everything the tests need, then all tests
 	tests/system-packages
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+mutation: $(VENV)/.test ## every change of accepted evidence is refused: counts for each TEE, in minutes
+	PYTHONPATH=.:tests $(BIN)/python -m mutations
 
 bench: $(VENV)/.test ## throughput, latency and CPU of a server as users run it
 	$(BIN)/python bench/run.py

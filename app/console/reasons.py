@@ -98,6 +98,9 @@ REASONS: dict[str, Reason] = {
         "No source has the vendor collateral that this evidence needs.",
         "Check collateral.sources, or import the collateral.",
     ),
+    errors.UnknownPlatformError.code: Reason(
+        "The vendor was asked, and has certified no such chip as the evidence names.", _FORGED
+    ),
     errors.TCBUnsupportedError.code: Reason(
         "The platform's firmware is of a level that is not supported.", "Update its firmware."
     ),

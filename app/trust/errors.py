@@ -171,6 +171,12 @@ class CollateralMismatchError(UnverifiedError):
     code = "collateral-mismatch"
 
 
+class UnknownPlatformError(UnverifiedError):
+    """The vendor was asked, and has certified no such platform as the evidence names."""
+
+    code = "platform-unknown"
+
+
 class TCBMismatchError(UnverifiedError):
     """The TCB in the evidence is not the TCB of its certificate."""
 

@@ -9,7 +9,11 @@ from fakes import NOON
 from paths import VECTORS
 
 from app.attestation.collateral.ports import Collateral
-from app.trust.errors import CollateralUnavailableError, StoreUnavailableError
+from app.trust.errors import (
+    CollateralUnavailableError,
+    StoreUnavailableError,
+    UnknownPlatformError,
+)
 
 
 @dataclass
@@ -36,6 +40,17 @@ class MemoryCollateral:
     def keep(self, collateral: Collateral) -> None:
         """The port ``CollateralKeeper``."""
         self.kept.append(collateral)
+
+
+class VendorCollateral(MemoryCollateral):
+    """A source whose vendor answers: it certified no other chips than these."""
+
+    def get(self, name: str) -> Collateral:
+        """The port ``CollateralSource``."""
+        if name not in self.documents:
+            self.asked.append(name)
+            raise UnknownPlatformError(f"nobody has certified {name}")
+        return super().get(name)
 
 
 @dataclass

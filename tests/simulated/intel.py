@@ -72,7 +72,7 @@ class Publication:
         """The same publication with another body, or other headers (``_`` stands for ``-``)."""
         old_body, old_headers = self.documents[name]
         changed = old_headers | {key.replace("_", "-"): value for key, value in headers.items()}
-        return Publication(self.documents | {name: (body or old_body, changed)})
+        return Publication(self.documents | {name: (old_body if body is None else body, changed)})
 
     def bundle(self) -> dict[str, Any]:
         """All of it in the form of Trustee's offline file (``collateral.intel_bundle``)."""

@@ -40,6 +40,7 @@ class CollateralSource(Protocol):
         Raises:
             CollateralUnavailableError: no source has it; the message names it and every source
                 that was tried.
+            UnknownPlatformError: the vendor says that it has certified no such platform.
         """
         ...
 

@@ -26,7 +26,12 @@ from app.attestation.collateral.offline import OfflineSource
 from app.attestation.collateral.ports import Collateral, CollateralStore
 from app.attestation.collateral.vendor import VendorSource
 from app.trust.clock import Clock
-from app.trust.errors import CollateralUnavailableError, ConfigError, StoreUnavailableError
+from app.trust.errors import (
+    CollateralUnavailableError,
+    ConfigError,
+    StoreUnavailableError,
+    UnknownPlatformError,
+)
 from app.trust.http_client import HTTPClient
 
 CACHE = "cache"
@@ -91,10 +96,23 @@ class CollateralPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Absence:
-    """Nobody has it; the error is raised afresh for each who asks."""
+    """Nobody has it; the error is raised afresh for each who asks.
+
+    Attributes:
+        message: for whoever asks.
+        retry_after: whole seconds.
+        is_final: whether the vendor itself said that there is no such platform.
+    """
 
     message: str
     retry_after: int
+    is_final: bool = False
+
+    def error(self) -> UnknownPlatformError | CollateralUnavailableError:
+        """What to raise."""
+        if self.is_final:
+            return UnknownPlatformError(self.message)
+        return CollateralUnavailableError(self.message, retry_after=self.retry_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +158,15 @@ class CollateralSources:
 
         Raises:
             CollateralUnavailableError: no source has it.
+            UnknownPlatformError: every source could be asked, the vendor among them, and the
+                vendor has no document of a platform that the evidence names.
         """
         known = self._recall(name)
         if known is None:
             known = self._look_up(name)
             self._remember(name, known)
         if isinstance(known, _Absence):
-            raise CollateralUnavailableError(known.message, retry_after=known.retry_after)
+            raise known.error()
         return known
 
     def keep(self, collateral: Collateral) -> None:
@@ -165,18 +185,21 @@ class CollateralSources:
         document = self._document(name)
         aged: Collateral | None = None
         retry_after = _NOWHERE_RETRY
+        # Documents whose names are made of evidence: of a chip that its vendor does not know.
+        is_final = document is not None and not document.countable and VENDOR in self.names
         for source in self._sources:
             try:
                 found = source.find(name)
             except CollateralUnavailableError as error:
                 retry_after = min(retry_after, error.retry_after)
+                is_final = False
                 continue
             if found is None:
                 continue
             if not self._is_aged(found, document):
                 return self._take(found, source, document)
             aged = aged or found
-        return aged or self._absence(name, retry_after)
+        return aged or self._absence(name, retry_after, is_final=is_final)
 
     def _take(
         self, found: Collateral, source: Source, document: VendorDocument | None
@@ -185,12 +208,12 @@ class CollateralSources:
             self.keep(found)
         return found
 
-    def _absence(self, name: str, retry_after: int) -> _Absence:
+    def _absence(self, name: str, retry_after: int, *, is_final: bool) -> _Absence:
         # Guests read this message: it says which kinds of places were asked, not where they are.
         tried = ", ".join(place.partition(":")[0] for place in self.names) or "none is configured"
         message = f"no source has {name} (asked: {tried})"
         _log.warning("collateral unavailable", name=name, sources=self.names)
-        return _Absence(message, retry_after)
+        return _Absence(message, retry_after, is_final)
 
     def _document(self, name: str) -> VendorDocument | None:
         for catalogue in self._catalogues:

@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.attestation.formats.amd_certificates import AMDCertificate, CertificateFormatError
+from app.attestation.formats.der import check_whole_signature
 from app.attestation.formats.snp_report import Generation
 from app.trust.errors import (
     ChainError,
@@ -230,6 +231,7 @@ def read_revocation_list(unverified_list: bytes, root: AMDCertificate) -> Revoca
     """
     try:
         crl = x509.load_der_x509_crl(unverified_list)
+        check_whole_signature(unverified_list, crl.signature)
         if crl.issuer.public_bytes() != root.subject:
             raise SignatureError("the revocation list is not of the root of the chain")
         root.verify(crl.signature, crl.tbs_certlist_bytes)

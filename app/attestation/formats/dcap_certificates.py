@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
+from app.attestation.formats.der import check_whole_signature
 from app.trust.errors import (
     ChainError,
     CollateralMismatchError,
@@ -173,6 +174,7 @@ def read_revocation_list(der: bytes) -> RevocationList:
     """
     try:
         crl = x509.load_der_x509_crl(der)
+        check_whole_signature(der, crl.signature)
         number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
         revoked = frozenset(entry.serial_number for entry in crl)
         issued_at, expires_at = crl.last_update_utc, crl.next_update_utc
@@ -245,7 +247,9 @@ def _pem_blocks(pem: bytes) -> list[bytes]:
 def _load(der: bytes) -> Certificate:
     # The library reads fields when they are asked for, so any of them may be the one that fails.
     try:
-        return _read_certificate(x509.load_der_x509_certificate(der))
+        certificate = x509.load_der_x509_certificate(der)
+        check_whole_signature(der, certificate.signature)
+        return _read_certificate(certificate)
     except _LIBRARY_ERRORS as error:
         raise UnreadableError("a certificate does not parse") from error
 

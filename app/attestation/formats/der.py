@@ -31,6 +31,22 @@ class DERError(ValueError):
     """The bytes are not the DER that was expected."""
 
 
+def check_whole_signature(signed: bytes, signature: bytes) -> None:
+    """A signed structure ends in its signature, whose BIT STRING leaves no bit of an octet unused.
+
+    Libraries look past that, which gives one structure two encodings.
+
+    Args:
+        signed: a certificate or a revocation list (RFC 5280, sections 4.1 and 5.1).
+        signature: the value that a library has read from it.
+
+    Raises:
+        DERError: bits are said to be unused.
+    """
+    if not signed.endswith(b"\x00" + signature):
+        raise DERError("bits of the signature are unused")
+
+
 @dataclass(frozen=True, slots=True)
 class DERValue:
     """One value.

@@ -94,6 +94,9 @@ def _parse_certificates(unverified_chain: JSONValue) -> UnverifiedCertificates:
             first.setdefault("kind", kind.encode())
     if "leaf" not in first:
         raise MalformedEvidenceError("cert_chain has neither a VCEK nor a VLEK")
+    if b"" in first.values():
+        # Not the same as a certificate that is missing, which would be looked up.
+        raise MalformedEvidenceError("a certificate in cert_chain is empty")
     return UnverifiedCertificates(
         kind=KeyKind[first["kind"].decode()],
         leaf=first["leaf"],

@@ -19,7 +19,7 @@ from app.attestation.collateral.sources import (
     Source,
     open_collateral,
 )
-from app.trust.errors import CollateralUnavailableError, ConfigError
+from app.trust.errors import CollateralUnavailableError, ConfigError, UnknownPlatformError
 from app.trust.http_client import HTTPReply, OutsideError
 
 CRL = "amd/milan/crl"
@@ -116,6 +116,30 @@ def test_nobody_having_it_names_the_kinds_of_places_and_no_folder(clock: FakeClo
     with pytest.raises(CollateralUnavailableError) as refusal:
         places.get(CRL)
     assert refusal.value.message == f"no source has {CRL} (asked: cache, offline, vendor)"
+
+
+def test_a_chip_that_its_vendor_does_not_know_is_refused(clock: FakeClock) -> None:
+    """Trying again would not help, so it is no outage; and it is not asked about again at once."""
+    vendor = Place("vendor")
+    places = sources(clock, None, Place("cache"), vendor)
+    for _ in range(2):
+        with pytest.raises(UnknownPlatformError):
+            places.get(VCEK)
+    assert vendor.asked == 1
+
+
+def test_a_chip_is_not_unknown_while_a_place_cannot_be_asked(clock: FakeClock) -> None:
+    """The place that is out of reach may have it; without a vendor, nobody can say."""
+    down = Place("offline:/x", {VCEK: CollateralUnavailableError("unreadable")})
+    for places in ((down, Place("vendor")), (Place("cache"),)):
+        with pytest.raises(CollateralUnavailableError):
+            sources(clock, None, *places).get(VCEK)
+
+
+def test_a_list_that_its_vendor_lacks_is_an_outage(clock: FakeClock) -> None:
+    """No evidence is to blame for that."""
+    with pytest.raises(CollateralUnavailableError):
+        sources(clock, None, Place("vendor")).get(CRL)
 
 
 def test_no_places_have_nothing(clock: FakeClock) -> None:

@@ -33,6 +33,14 @@ def test_bytes_that_are_not_der_are_refused(name: str) -> None:
         der.read_value(bytes.fromhex(NOT_DER[name]), bytes.fromhex(NOT_DER[name])[0])
 
 
+@pytest.mark.parametrize("octet", [1, 7, 8, 255])
+def test_a_signature_leaves_no_bits_unused(octet: int) -> None:
+    """One certificate has one encoding."""
+    der.check_whole_signature(b"\x30\x04\x03\x02\x00\xf0", b"\xf0")
+    with pytest.raises(DERError):
+        der.check_whole_signature(bytes([0x30, 4, 3, 2, octet, 0xF0]), b"\xf0")
+
+
 def test_another_tag_is_refused() -> None:
     """A value is what was asked for."""
     with pytest.raises(DERError):

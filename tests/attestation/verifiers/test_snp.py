@@ -196,6 +196,16 @@ def test_other_entries_of_the_certificate_table_are_left_alone(site: Site) -> No
     assert site.verify(evidence).tee_class == "cpu"
 
 
+@pytest.mark.parametrize("kind", ["ASK", "ARK"])
+def test_an_empty_certificate_is_not_a_missing_one(site: Site, kind: str) -> None:
+    """Even where the certificates behind it are known already."""
+    evidence = site.evidence()
+    assert site.verify(evidence)
+    evidence["cert_chain"].append({"cert_type": kind, "data": []})
+    with pytest.raises(MalformedEvidenceError):
+        site.verify(evidence)
+
+
 def test_a_whole_chain_in_the_evidence_needs_no_collateral(site: Site) -> None:
     """DER or PEM, the pinned root is the same key."""
     report = site.chip.report(ReportFields())
