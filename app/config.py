@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,9 +26,23 @@ from app.trust.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "VOUCHGATE_"
 CONFIG_VARIABLE = "VOUCHGATE_CONFIG"
+# What an origin is called when the table that was parsed came from no file.
+WRITTEN = "file"
 
 
-def load_settings(path: Path | None = None) -> Settings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSettings(Settings):
+    """Settings that also know where each value was written.
+
+    Attributes:
+        origins: by path, such as ``server.workers`` or ``broker.issuers[0].name``: the file, or the
+            environment variable, that it came from. What is not there is a default.
+    """
+
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def load_settings(path: Path | None = None) -> ReadSettings:
     """Read, check and freeze the settings.
 
     Args:
@@ -41,19 +56,27 @@ def load_settings(path: Path | None = None) -> Settings:
         if not named:
             raise ConfigError([f"no settings: name a TOML file in {CONFIG_VARIABLE}"])
         path = Path(named)
-    return parse_settings(_read(path), dict(os.environ))
+    return parse_settings(_read(path), dict(os.environ), source=str(path))
 
 
-def parse_settings(table: dict[str, Any], environment: dict[str, str]) -> Settings:
+def parse_settings(
+    table: dict[str, Any], environment: dict[str, str], *, source: str = WRITTEN
+) -> ReadSettings:
     """Settings from a parsed TOML table, overridden by environment variables.
 
     ``VOUCHGATE_SERVER__WORKERS=4`` overrides ``server.workers``. Only single values can be
     overridden, not lists of tables.
 
+    Args:
+        table: as TOML gives it.
+        environment: the environment variables.
+        source: what the table came from, for the origins.
+
     Raises:
         ConfigError: listing every fault.
     """
-    merged = _override(table, environment)
+    overrides = _overrides(environment)
+    merged = _override(table, overrides)
     try:
         settings = TypeAdapter(Settings).validate_python(merged)
     except ValidationError as error:
@@ -62,7 +85,10 @@ def parse_settings(table: dict[str, Any], environment: dict[str, str]) -> Settin
     faults = list(_contradictions(settings))
     if faults:
         raise ConfigError(faults)
-    return settings
+    origins = dict.fromkeys(_paths(table), source)
+    origins |= {f"{part}.{name}": variable for (part, name), (variable, _) in overrides.items()}
+    values = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    return ReadSettings(**values, origins=origins)
 
 
 def read_key_encryption_keys(settings: SealingSettings) -> list[bytes]:
@@ -72,7 +98,7 @@ def read_key_encryption_keys(settings: SealingSettings) -> list[bytes]:
         ConfigError: a key cannot be read or is not 64 hex digits; the message never shows it.
     """
     keys, faults = [], []
-    for source in settings.keys:
+    for number, source in enumerate(settings.keys, 1):
         try:
             key = bytes.fromhex(_key_text(source).strip())
         except (OSError, ValueError, KeyError):
@@ -80,7 +106,9 @@ def read_key_encryption_keys(settings: SealingSettings) -> list[bytes]:
         if len(key) == 32:
             keys.append(key)
         else:
-            faults.append(f"sealing.keys: {source} does not hold 64 hex digits")
+            # A key that was written down itself, by mistake, must not be told again.
+            told = source if source.startswith(("file:", "env:")) else f"entry {number}"
+            faults.append(f"sealing.keys: {told} does not hold 64 hex digits")
     if faults:
         raise ConfigError(faults)
     return keys
@@ -96,16 +124,37 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: {error}"]) from error
 
 
-def _override(table: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    merged = {name: dict(part) if isinstance(part, dict) else part for name, part in table.items()}
+def _overrides(environment: dict[str, str]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Section and name to the variable that overrides them, and its value."""
+    found = {}
     for variable, value in sorted(environment.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX) or "__" not in variable:
-            continue
-        part, _, name = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if variable.startswith(ENVIRONMENT_PREFIX) and "__" in variable:
+            part, _, name = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+            found[part, name] = (variable, value)
+    return found
+
+
+def _override(
+    table: dict[str, Any], overrides: Mapping[tuple[str, str], tuple[str, str]]
+) -> dict[str, Any]:
+    merged = {name: dict(part) if isinstance(part, dict) else part for name, part in table.items()}
+    for (part, name), (_, value) in overrides.items():
         section = merged.setdefault(part, {})
         if isinstance(section, dict):
             section[name] = value
     return merged
+
+
+def _paths(value: Any, prefix: str = "") -> Iterator[str]:  # noqa: ANN401  (what TOML holds)
+    """The path of everything that a table says, of tables and lists themselves too."""
+    if prefix:
+        yield prefix
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _paths(member, f"{prefix}.{name}" if prefix else name)
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _paths(member, f"{prefix}[{index}]")
 
 
 def _fault(entry: Any) -> str:  # noqa: ANN401  (pydantic's error entry)

@@ -251,7 +251,12 @@ class AccessRuleSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminSettings:
-    """Operators' access by REST. Without a provider and a rule, every such call is refused."""
+    """Operators' access by REST. Without a provider and a rule, every such call is refused.
+
+    Attributes:
+        identity_providers: who signs operators' bearer tokens.
+        access: which role may call which method on which path.
+    """
 
     __pydantic_config__ = _STRICT
     identity_providers: tuple[IdentityProviderSettings, ...] = ()
@@ -307,7 +312,11 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that shapes a server."""
+    """Everything that shapes a server.
+
+    Attributes:
+        roles: what this process serves: ``as``, ``kbs``, ``console``.
+    """
 
     __pydantic_config__ = _STRICT
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]

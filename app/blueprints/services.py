@@ -12,6 +12,7 @@ from app.broker.custody import Custody
 from app.broker.policies import ResourcePolicies
 from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
+from app.console.effective_settings import EffectiveSettings
 from app.console.explanations import Explanation
 from app.console.operators import OperatorService
 from app.console.sessions import ConsoleSessions
@@ -68,3 +69,4 @@ class Services:
     posture: Posture
     clock: Clock
     explain: Callable[[DecisionRecord], Explanation]
+    effective_settings: Callable[[], EffectiveSettings]

@@ -19,6 +19,7 @@ from app.cli import (
     reference_values,
     running,
     secrets,
+    settings,
 )
 from app.trust.errors import ConfigError, DomainError
 
@@ -56,5 +57,6 @@ for _command in (
     reference_values.reference_values,
     decisions.decisions,
     audit.audit,
+    settings.settings,
 ):
     main.add_command(_command)

@@ -16,6 +16,9 @@ class Permission(StrEnum):
     COMPONENT_READ = "console:components:read"
     DECISION_READ = "decisions:record:read"
     DECISION_REPLAY = "decisions:record:replay"
+    INSPECTOR_USE = "console:inspector:use"
+    ISSUER_MANAGE = "issuers:issuer:manage"
+    ISSUER_READ = "issuers:issuer:read"
     KEY_READ = "keys:signing:read"
     KEY_ROTATE = "keys:signing:rotate"
     METRICS_READ = "ops:metrics:read"
@@ -28,6 +31,7 @@ class Permission(StrEnum):
     SECRET_DELETE = "secrets:secret:delete"  # noqa: S105  (the name of a permission)
     SECRET_READ = "secrets:metadata:read"  # noqa: S105
     SECRET_WRITE = "secrets:secret:write"  # noqa: S105
+    SETTINGS_READ = "ops:settings:read"
 
 
 class Role(StrEnum):
@@ -44,6 +48,7 @@ class Role(StrEnum):
 _VIEWER = frozenset(
     {
         Permission.DECISION_READ,
+        Permission.INSPECTOR_USE,
         Permission.OVERVIEW_READ,
         Permission.POLICY_READ,
         Permission.REFERENCE_VALUE_READ,
@@ -56,8 +61,10 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     | {
         Permission.AUDIT_READ,
         Permission.DECISION_REPLAY,
+        Permission.ISSUER_READ,
         Permission.KEY_READ,
         Permission.SECRET_READ,
+        Permission.SETTINGS_READ,
     },
     Role.POLICY_AUTHOR: _VIEWER
     | {
@@ -71,10 +78,12 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     | {
         Permission.AUDIT_READ,
         Permission.DECISION_REPLAY,
+        Permission.ISSUER_READ,
         Permission.KEY_READ,
         Permission.KEY_ROTATE,
         Permission.METRICS_READ,
         Permission.SECRET_READ,
+        Permission.SETTINGS_READ,
     },
     Role.OWNER: frozenset(Permission),
 }

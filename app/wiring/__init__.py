@@ -32,6 +32,7 @@ from app.wiring.console import (
     check_health,
     close,
     console_sessions,
+    effective_settings,
     housekeeping,
     operator_service,
     posture,
@@ -119,6 +120,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         posture=posture(settings),
         clock=base.clock,
         explain=Explanations(base.decisions, base.policies, base.engine).explain,
+        effective_settings=lambda: effective_settings(settings),
     )
     return Wired(services, tickets.at(base.revisions.current()).current.key)
 

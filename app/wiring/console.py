@@ -13,8 +13,10 @@ from app import named
 from app.attestation.replay import replay as replay_appraisal
 from app.blueprints.services import Posture
 from app.broker.replay import ReleaseReplay
+from app.config import ReadSettings
 from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens
+from app.console.effective_settings import EffectiveSettings, setting_lines
 from app.console.operators import OperatorService
 from app.console.sessions import ConsoleSessions, SessionTimes
 from app.settings import (
@@ -27,6 +29,7 @@ from app.store.operators import SQLOperatorStore
 from app.store.sessions import SQLSessionStore
 from app.trust.audit import Actor, AuditEntry
 from app.trust.decisions import DecisionKind, DecisionRecord
+from app.trust.errors import ConfigError
 from app.trust.replays import Replayed
 from app.trust.signing_keys import KeyPurpose
 from app.trust.tickets import (
@@ -153,3 +156,14 @@ def posture(settings: Settings) -> Posture:
         token_issuer=settings.token_issuer,
         insecure_settings=tuple(insecure_settings(settings)),
     )
+
+
+def effective_settings(settings: Settings) -> EffectiveSettings:
+    """The settings as they count; what they name is looked at again, as at a start."""
+    origins = settings.origins if isinstance(settings, ReadSettings) else {}
+    try:
+        named.check(settings)
+        faults: tuple[str, ...] = ()
+    except ConfigError as error:
+        faults = error.faults
+    return EffectiveSettings(setting_lines(settings, origins), faults)

@@ -34,6 +34,7 @@ _PLACES = (
     ("Signing keys", "console.signing_keys", Permission.KEY_READ),
     ("Audit", "console.audit", Permission.AUDIT_READ),
     ("Operators", "console.operators", Permission.OPERATOR_MANAGE),
+    ("Settings", "console.settings", Permission.SETTINGS_READ),
     ("Components", "console.components", Permission.COMPONENT_READ),
 )
 

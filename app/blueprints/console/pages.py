@@ -15,6 +15,7 @@ from app.blueprints.console import (
     policies,
     reference_values,
     secrets,
+    settings,
     signing_keys,
 )
 from app.blueprints.console.navigation import may, navigation
@@ -50,6 +51,7 @@ def blueprint() -> Blueprint:
         signing_keys,
         audit,
         operators,
+        settings,
         components,
     ):
         pages.add_to(bp)
