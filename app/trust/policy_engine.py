@@ -13,6 +13,7 @@ from typing import Protocol
 
 from app.trust.errors import MalformedPolicyError
 from app.trust.json_types import JSONValue
+from app.trust.policy_conditions import Condition
 
 # Looks a reference value up by its name; ``None`` when there is none (Rego ``null``).
 ReferenceValueLookup = Callable[[str], JSONValue]
@@ -96,6 +97,18 @@ class PolicyEngine(Protocol):
 
         Follows names to the rules that define them, so that a policy which can yield a wrong
         value is found before any evidence makes it do so.
+
+        Raises:
+            MalformedPolicyError: it does not parse or compile.
+        """
+        ...
+
+    def conditions(self, policy: PolicyText, rule: str) -> tuple[Condition, ...]:
+        """The conditions that a rule stands on, in the order of their evaluation.
+
+        Args:
+            policy: the policy.
+            rule: the name of a rule in package ``policy``.
 
         Raises:
             MalformedPolicyError: it does not parse or compile.

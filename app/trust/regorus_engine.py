@@ -22,6 +22,7 @@ import regorus
 
 from app.trust.errors import MalformedPolicyError, PolicyFailedError, UnavailableError
 from app.trust.json_types import JSONValue
+from app.trust.policy_conditions import Condition
 from app.trust.policy_engine import (
     UNDEFINED,
     Coverage,
@@ -30,6 +31,7 @@ from app.trust.policy_engine import (
     ReferenceValueLookup,
     Undefined,
 )
+from app.trust.rego_conditions import read_conditions
 from app.trust.rego_limits import MAX_COLUMNS, MAX_LINES, MAX_POLICY_BYTES, check_limits
 from app.trust.rego_source import RegoSource
 
@@ -149,6 +151,11 @@ class RegorusEngine:
         """See ``PolicyEngine.literal_members``."""
         compiled = _Compiled(policy, reference_values=True)
         return _source(policy, compiled).literal_members(rule)
+
+    def conditions(self, policy: PolicyText, rule: str) -> tuple[Condition, ...]:
+        """See ``PolicyEngine.conditions``."""
+        compiled = _Compiled(policy, reference_values=True)
+        return read_conditions(compiled.engine.get_ast_as_json(), policy.text, rule)
 
     def evaluate(
         self,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import click
 import pytest
+from claims_page import rendered
 from prometheus_client.metrics import MetricWrapperBase
 from repository import DOCS, headings, page, sections, trees
 
@@ -163,3 +164,8 @@ def test_no_page_without_a_verifier() -> None:
     """A page about a TEE that is not verified would promise too much."""
     pages = {path.stem for path in (DOCS / "reference" / "verifiers").glob("*.md")}
     assert pages - {"README"} <= set(verifiers._built_in())
+
+
+def test_the_page_of_claims_is_that_of_the_dictionary() -> None:
+    """Where they differ, ``python tests/claims_page.py`` writes it anew."""
+    assert page("reference/claims.md") == rendered()
