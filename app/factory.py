@@ -12,7 +12,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import wiring
-from app.blueprints import errors, gate, languages
+from app.blueprints import errors, gate, languages, words
 from app.blueprints.attestation import routes as attestation_routes
 from app.blueprints.broker import routes as broker_routes
 from app.blueprints.console import api, pages
@@ -64,6 +64,7 @@ def build(settings: Settings) -> Flask:
     app.config["SECRET_KEY"] = wired.console_key
     _add_headers(app)
     languages.register(app)
+    words.register(app)
     metrics.observe(app)
     errors.register(app)
     _add_blueprints(app, settings)

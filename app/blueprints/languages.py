@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from flask import Flask, request
-from flask_babel import Babel
+from flask_babel import Babel, get_locale
+
+_WRITTEN_IN = "en"
 
 
 def register(app: Flask) -> None:
     """Let templates and forms translate; English is what the code is written in."""
-    babel = Babel(default_locale="en", default_timezone="UTC")
+    babel = Babel(default_locale=_WRITTEN_IN, default_timezone="UTC")
     available: list[str] = []
     babel.init_app(app, locale_selector=lambda: request.accept_languages.best_match(available))
     with app.app_context():
-        available += [str(locale) for locale in babel.list_translations()]
+        available += sorted({_WRITTEN_IN, *map(str, babel.list_translations())})
+    app.add_template_global(page_language)
+
+
+def page_language() -> str:
+    """The language of this page, for ``<html lang>`` (RFC 5646)."""
+    return str(get_locale() or _WRITTEN_IN).replace("_", "-")

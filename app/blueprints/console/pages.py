@@ -18,7 +18,7 @@ from app.blueprints.console import (
     settings,
     signing_keys,
 )
-from app.blueprints.console.navigation import may, navigation
+from app.blueprints.console.navigation import account_links, may, navigation
 from app.blueprints.console.queries import decision_query
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, access
@@ -41,7 +41,7 @@ def blueprint() -> Blueprint:
             return redirect(url_for("login.password"), 303)
         return None
 
-    bp.app_context_processor(lambda: {"navigation": navigation()})
+    bp.app_context_processor(lambda: {"navigation": navigation(), "account_links": account_links()})
     _add_overview(bp)
     _add_decisions(bp)
     for pages in (
