@@ -265,19 +265,22 @@ class AdminSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings:
-    """Operators' pages.
+    """Operators' pages, and how operators change things.
 
     Attributes:
         session_idle_seconds: a console session that is not used for so long ends.
         session_lifetime_seconds: every console session ends after so long.
         proof_lifetime_seconds: for so long after signing in, or showing again who it is, an
             operator may do what is dangerous.
+        two_person_rule: whether changes of policies and reference values need the approval of
+            someone who did not propose them.
     """
 
     __pydantic_config__ = _STRICT
     session_idle_seconds: Seconds = 1800
     session_lifetime_seconds: Seconds = 28800
     proof_lifetime_seconds: Seconds = 900
+    two_person_rule: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

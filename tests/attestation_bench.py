@@ -29,6 +29,7 @@ from app.attestation.policies import AttestationPolicies
 from app.attestation.reference_values import ReferenceValues
 from app.attestation.service import AppraisalRules, AttestationService
 from app.attestation.verifiers.sample import VERIFIER
+from app.trust.approvals import ChangeRule
 from app.trust.audit import Actor
 from app.trust.errors import CollateralUnavailableError
 from app.trust.regorus_engine import RegorusEngine
@@ -79,9 +80,14 @@ class ASBench:
         self.service = AttestationService(
             verifiers={"sample": VERIFIER} if verifiers is None else verifiers,
             collateral=NoCollateral(),
-            policies=AttestationPolicies(store=self.policies, engine=self.engine, **common),
+            policies=AttestationPolicies(
+                store=self.policies, engine=self.engine, rule=ChangeRule(), **common
+            ),
             reference_values=ReferenceValues(
-                store=MemoryReferenceValues(self.db), extractors={"sample": EXTRACTOR}, **common
+                store=MemoryReferenceValues(self.db),
+                extractors={"sample": EXTRACTOR},
+                rule=ChangeRule(),
+                **common,
             ),
             token_keys=TokenKeys(store=self.keys, sealer=sealer, **common),
             challenges=Challenges(

@@ -237,6 +237,16 @@ class MemoryPolicies:
         self.db.raise_revision("policies")
         return version
 
+    def deactivate(self, kind: PolicyKind, policy_id: str) -> PolicyVersion | None:
+        self.db.write()
+        active = self.active(kind).get(policy_id)
+        self.db.policies = [
+            replace(p, active=False) if p.policy_id == policy_id and p.kind is kind else p
+            for p in self.db.policies
+        ]
+        self.db.raise_revision("policies")
+        return active
+
     def by_digest(self, digest: str) -> PolicyText | None:
         return next((p.as_text() for p in self.db.policies if p.digest == digest), None)
 

@@ -14,7 +14,8 @@ from app.attestation.appraisal import (
     trust_claim_fault,
     trust_vector,
 )
-from app.trust.audit import Actor, AuditEntry, AuditLog
+from app.trust.approvals import Approval, ChangeRule
+from app.trust.audit import Actor, AuditEntry, AuditLog, LocalActor
 from app.trust.clock import Clock
 from app.trust.errors import (
     ConflictError,
@@ -24,7 +25,14 @@ from app.trust.errors import (
     PolicyNotFoundError,
 )
 from app.trust.json_types import JSONValue
-from app.trust.policies import PolicyKind, PolicyStore, PolicyVersion, require_successor
+from app.trust.policies import (
+    CheckedPolicy,
+    PolicyKind,
+    PolicyStore,
+    PolicyVersion,
+    require_active,
+    require_successor,
+)
 from app.trust.policy_engine import UNDEFINED, PolicyEngine, PolicyText, Undefined
 from app.trust.revisions import RevisionCache, RevisionStore
 from app.trust.transactions import Transactions
@@ -42,13 +50,14 @@ DEFAULT_POLICY_IDS = (
 
 # wire.md, section 6.3: what every storage of Trustee can name.
 _POLICY_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_INSTALLER = Actor("vouchgate", "system")
+_INSTALLER = LocalActor("vouchgate", "system")
+_AT_START = Approval("", _INSTALLER.name, _INSTALLER.name)
 
 
 class AttestationPolicies:
     """Sets, shows and finds attestation policies."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (collaborators, by name)
         self,
         *,
         store: PolicyStore,
@@ -57,6 +66,7 @@ class AttestationPolicies:
         transactions: Transactions,
         audit: AuditLog,
         clock: Clock,
+        rule: ChangeRule,
     ) -> None:
         """Take the collaborators."""
         self._store = store
@@ -65,6 +75,7 @@ class AttestationPolicies:
         self._transactions = transactions
         self._audit = audit
         self._clock = clock
+        self._rule = rule
         self._active = RevisionCache(self._load_active)
 
     def ids(self) -> list[str]:
@@ -90,6 +101,10 @@ class AttestationPolicies:
             raise _not_found(policy_id)
         return versions
 
+    def active_version(self, policy_id: str) -> PolicyVersion | None:
+        """The version that decides now, read afresh."""
+        return self._load_active().get(policy_id)
+
     def active_text(self, policy_id: str, revision: int) -> PolicyText:
         """The text that decides, as of a revision of ``policies``.
 
@@ -111,9 +126,22 @@ class AttestationPolicies:
                 ``None`` replaces whatever is active.
 
         Raises:
+            NeedsApprovalError: the two-person rule is on.
             MalformedRequestError: the id is not one.
             MalformedPolicyError: the policy cannot serve; with line and column where known.
             ConflictError: there is a newer version than the text is based on.
+        """
+        self._rule.require(actor, None)
+        checked = self.check(policy_id, text)
+        with self._transactions():
+            return self.install(checked, actor, based_on=based_on)
+
+    def check(self, policy_id: str, text: str) -> CheckedPolicy:
+        """Check that a text could be the active version of a policy.
+
+        Raises:
+            MalformedRequestError: the id is not one.
+            MalformedPolicyError: the policy cannot serve; with line and column where known.
         """
         if not _POLICY_ID.fullmatch(policy_id):
             raise MalformedRequestError(
@@ -122,10 +150,59 @@ class AttestationPolicies:
             )
         policy = PolicyText.of(f"{policy_id}.rego", text)
         check_attestation_policy(policy, self._engine)
-        with self._transactions():
-            version = self._append(policy_id, policy, actor)
-            require_successor(version, based_on)
-            return version
+        return CheckedPolicy(policy_id, policy)
+
+    def install(
+        self,
+        checked: CheckedPolicy,
+        actor: Actor,
+        *,
+        based_on: int | None = None,
+        approval: Approval | None = None,
+    ) -> PolicyVersion:
+        """Make a checked policy the active version, inside the caller's transaction.
+
+        Raises:
+            NeedsApprovalError: the two-person rule is on, and there is no approval.
+            ConflictError: there is a newer version than the text is based on.
+        """
+        self._rule.require(actor, approval)
+        version = self._append(checked, actor, approval)
+        require_successor(version, based_on)
+        return version
+
+    def remove(
+        self,
+        policy_id: str,
+        actor: Actor,
+        *,
+        based_on: int | None = None,
+        approval: Approval | None = None,
+    ) -> None:
+        """Take a policy away, inside the caller's transaction; its versions stay to be read.
+
+        Raises:
+            NeedsApprovalError: the two-person rule is on, and there is no approval.
+            MalformedRequestError: it is a default policy, which every start would bring back.
+            PolicyNotFoundError: there is none.
+            ConflictError: another version than ``based_on`` is active.
+        """
+        self._rule.require(actor, approval)
+        if policy_id in DEFAULT_POLICY_IDS:
+            raise MalformedRequestError("a default policy is replaced, and never taken away")
+        before = self._store.deactivate(PolicyKind.ATTESTATION, policy_id)
+        if before is None:
+            raise _not_found(policy_id)
+        require_active(before, based_on)
+        entry = AuditEntry(
+            at=self._clock.now(),
+            actor=actor,
+            action="policy:attestation:remove",
+            subject=policy_id,
+            before=before.digest,
+        )
+        self._audit.append(entry)
+        self._rule.note_bypass(entry, approval, self._audit)
 
     def prepare(self) -> None:
         """Install the default policies that are missing. Safe to repeat."""
@@ -135,17 +212,21 @@ class AttestationPolicies:
         try:
             with self._transactions():
                 for policy_id in missing:
-                    text = default_policy(policy_id)
-                    self._append(policy_id, PolicyText.of(f"{policy_id}.rego", text), _INSTALLER)
+                    text = PolicyText.of(f"{policy_id}.rego", default_policy(policy_id))
+                    self._append(CheckedPolicy(policy_id, text), _INSTALLER, _AT_START)
         except ConflictError:
             # Another process that starts now installed them a moment ago.
             return
         _log.info("default attestation policies installed", policies=missing)
 
-    def _append(self, policy_id: str, policy: PolicyText, actor: Actor) -> PolicyVersion:
+    def _append(
+        self, checked: CheckedPolicy, actor: Actor, approval: Approval | None
+    ) -> PolicyVersion:
         now = self._clock.now()
+        policy_id, policy = checked.policy_id, checked.text
+        author = approval.author if approval else actor.name
         before = self._store.versions(PolicyKind.ATTESTATION, policy_id)
-        version = self._store.append(PolicyKind.ATTESTATION, policy, policy_id, now, actor.name)
+        version = self._store.append(PolicyKind.ATTESTATION, policy, policy_id, now, author)
         entry = AuditEntry(
             at=now,
             actor=actor,
@@ -155,6 +236,7 @@ class AttestationPolicies:
             after=policy.digest,
         )
         self._audit.append(entry)
+        self._rule.note_bypass(entry, approval, self._audit)
         return version
 
     def _find(self, policy_id: str, revision: int) -> PolicyVersion:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from app.attestation.extractors import Extractor
+from app.trust.approvals import Approval, ChangeRule
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
 from app.trust.errors import MalformedReferenceValueError, ReferenceValueNotFoundError
@@ -103,6 +104,7 @@ class ReferenceValues:
         transactions: Transactions,
         audit: AuditLog,
         clock: Clock,
+        rule: ChangeRule,
         lifetime: timedelta = DEFAULT_LIFETIME,
     ) -> None:
         """Take the collaborators.
@@ -114,6 +116,7 @@ class ReferenceValues:
             transactions: opens the transactions of changes.
             audit: where changes are written down.
             clock: tells the time.
+            rule: whether one person may change values alone.
             lifetime: of a value whose message gives none.
         """
         self._store = store
@@ -122,6 +125,7 @@ class ReferenceValues:
         self._transactions = transactions
         self._audit = audit
         self._clock = clock
+        self._rule = rule
         self._lifetime = lifetime
         self._cache = _Cache(-1, {})
 
@@ -131,6 +135,18 @@ class ReferenceValues:
         Args:
             message: ``{"version": "0.1.0", "type": …, "payload": …}``; the version may be missing.
             actor: who registers.
+
+        Raises:
+            NeedsApprovalError: the two-person rule is on.
+            MalformedReferenceValueError: another version, an unknown type, a payload that the type
+                does not read, a name or value of the wrong form, no value at all.
+        """
+        self._rule.require(actor, None)
+        source, values = self.read(message)
+        return self.add([DraftReferenceValue(*each) for each in values.items()], source, actor)
+
+    def read(self, message: JSONObject) -> tuple[str, dict[str, JSONValue]]:
+        """The type of a message, and the values in it by name.
 
         Raises:
             MalformedReferenceValueError: another version, an unknown type, a payload that the type
@@ -143,13 +159,7 @@ class ReferenceValues:
             raise MalformedReferenceValueError(f"this type of message is not among: {enabled}")
         extracted = extractor.extract(payload)
         _check_values(extracted)
-        now = self._clock.now()
-        values = [
-            ReferenceValue(name, value, now + self._lifetime, now, source)
-            for name, value in extracted.items()
-        ]
-        self._put(values, actor)
-        return values
+        return source, dict(extracted)
 
     def get(self, name: str) -> ReferenceValue:
         """The value of a name.
@@ -173,6 +183,20 @@ class ReferenceValues:
             actor: who adds them.
 
         Raises:
+            NeedsApprovalError: the two-person rule is on.
+            MalformedReferenceValueError: a name or value of the wrong form, an expiry that has
+                passed, no value at all.
+        """
+        self._rule.require(actor, None)
+        values = self.check(drafts, source)
+        with self._transactions():
+            self.install(values, actor)
+        return values
+
+    def check(self, drafts: Sequence[DraftReferenceValue], source: str) -> list[ReferenceValue]:
+        """The values as they would be stored.
+
+        Raises:
             MalformedReferenceValueError: a name or value of the wrong form, an expiry that has
                 passed, no value at all.
         """
@@ -186,8 +210,21 @@ class ReferenceValues:
         ]
         if any(value.expires_at <= now for value in values):
             raise MalformedReferenceValueError("a value that has expired already has no effect")
-        self._put(values, actor)
         return values
+
+    def install(
+        self, values: list[ReferenceValue], actor: Actor, approval: Approval | None = None
+    ) -> None:
+        """Store checked values, inside the caller's transaction.
+
+        Raises:
+            NeedsApprovalError: the two-person rule is on, and there is no approval.
+        """
+        self._rule.require(actor, approval)
+        self._store.put(values, approval.author if approval else actor.name)
+        entry = _registered(values, actor)
+        self._audit.append(entry)
+        self._rule.note_bypass(entry, approval, self._audit)
 
     def find(self, name: str) -> ReferenceValue | None:
         """The value of a name, expired or not."""
@@ -203,13 +240,27 @@ class ReferenceValues:
         """Take a value away from policies.
 
         Raises:
+            NeedsApprovalError: the two-person rule is on.
             ReferenceValueNotFoundError: there is none.
         """
-        now = self._clock.now()
+        self._rule.require(actor, None)
         with self._transactions():
-            if not _is_name(name) or not self._store.withdraw(name, now, actor.name):
-                raise ReferenceValueNotFoundError("there is no reference value of this name")
-            self._audit.append(AuditEntry(now, actor, "reference-value:withdraw", name))
+            self.remove(name, actor)
+
+    def remove(self, name: str, actor: Actor, approval: Approval | None = None) -> None:
+        """Take a value away from policies, inside the caller's transaction.
+
+        Raises:
+            NeedsApprovalError: the two-person rule is on, and there is no approval.
+            ReferenceValueNotFoundError: there is none.
+        """
+        self._rule.require(actor, approval)
+        now, by = self._clock.now(), approval.author if approval else actor.name
+        if not _is_name(name) or not self._store.withdraw(name, now, by):
+            raise ReferenceValueNotFoundError("there is no reference value of this name")
+        entry = AuditEntry(now, actor, "reference-value:withdraw", name)
+        self._audit.append(entry)
+        self._rule.note_bypass(entry, approval, self._audit)
 
     def lookup(self, revision: int, now: datetime) -> RecordingLookup:
         """What policies ask, as of a revision of ``reference_values`` and a moment."""
@@ -217,11 +268,6 @@ class ReferenceValues:
         if cache.revision < revision:
             cache = self._cache = _Cache(revision, {})
         return RecordingLookup(lambda name: self._value(name, cache, now))
-
-    def _put(self, values: list[ReferenceValue], actor: Actor) -> None:
-        with self._transactions():
-            self._store.put(values, actor.name)
-            self._audit.append(_registered(values, actor))
 
     def _value(self, name: str, cache: _Cache, now: datetime) -> JSONValue:
         held = cache.values.get(name)

@@ -71,6 +71,7 @@ _KBS_NAMES: Mapping[type[errors.DomainError], str] = {
     errors.MissingTokenError: "TokenNotFound",
     errors.UnauthenticatedError: "AdminAuthAccess",
     errors.PermissionDeniedError: "AdminAuthAccess",
+    errors.NeedsApprovalError: "AdminAuthAccess",
     errors.PolicyDeniedError: "PolicyDeny",
     errors.PolicyFailedError: "PolicyEngineError",
     errors.PolicyNotFoundError: "PolicyEngineError",

@@ -15,6 +15,7 @@ from app.console.admin_tokens import AdminTokens
 from app.console.effective_settings import EffectiveSettings
 from app.console.explanations import Explanation
 from app.console.operators import OperatorService
+from app.console.proposals import Proposals
 from app.console.sessions import ConsoleSessions
 from app.trust.audit import Actor, AuditLog
 from app.trust.clock import Clock
@@ -61,6 +62,7 @@ class Services:
     admins: AdminTokens
     operators: OperatorService
     console_sessions: ConsoleSessions
+    proposals: Proposals
     housekeeping: Callable[[], None]
     rotate_tickets: Callable[[Actor], None]
     rewrap: Callable[[Actor], int]

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from app.trust.approvals import Approval, ChangeRule
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
-from app.trust.errors import PolicyNotFoundError
+from app.trust.errors import MalformedRequestError, PolicyNotFoundError
 from app.trust.json_types import JSONObject
-from app.trust.policies import PolicyKind, PolicyStore, PolicyVersion, require_successor
+from app.trust.policies import (
+    CheckedPolicy,
+    PolicyKind,
+    PolicyStore,
+    PolicyVersion,
+    require_active,
+    require_successor,
+)
 from app.trust.policy_engine import PolicyEngine, PolicyText, Undefined
 from app.trust.revisions import RevisionCache, Revisions
 from app.trust.transactions import Transactions
@@ -67,11 +75,13 @@ class ResourcePolicies:
 
     def __init__(
         self,
+        *,
         store: PolicyStore,
         engine: PolicyEngine,
         audit: AuditLog,
         transactions: Transactions,
         clock: Clock,
+        rule: ChangeRule,
     ) -> None:
         """Take where policies live, what checks them, and what writes changes down."""
         self._store = store
@@ -79,6 +89,7 @@ class ResourcePolicies:
         self._audit = audit
         self._transactions = transactions
         self._clock = clock
+        self._rule = rule
         self._active = RevisionCache(self._load)
 
     def set(self, text: str, actor: Actor, *, based_on: int | None = None) -> PolicyVersion:
@@ -91,18 +102,82 @@ class ResourcePolicies:
                 whatever is active.
 
         Raises:
+            NeedsApprovalError: the two-person rule is on.
             MalformedPolicyError: it does not compile, or has no rule ``allow`` in
                 package ``policy``.
             ConflictError: there is a newer version than the text is based on.
             StoreUnavailableError: it could not be written down; the old one stays.
         """
-        policy = PolicyText.of(f"{RESOURCE_POLICY_ID}.rego", text)
-        self._engine.check(policy, rules=(_RULE,), reference_values=False)
-        before = self._load()
+        self._rule.require(actor, None)
+        checked = self.check(RESOURCE_POLICY_ID, text)
         with self._transactions():
-            version = self._append(policy, before, actor)
-            require_successor(version, based_on)
-            return version
+            return self.install(checked, actor, based_on=based_on)
+
+    def check(self, policy_id: str, text: str) -> CheckedPolicy:
+        """Check that a text could decide.
+
+        Raises:
+            PolicyNotFoundError: the id is of no resource policy.
+            MalformedPolicyError: it does not compile, or has no rule ``allow`` in
+                package ``policy``.
+        """
+        if policy_id != RESOURCE_POLICY_ID:
+            raise PolicyNotFoundError("there is no resource policy of this id")
+        policy = PolicyText.of(f"{policy_id}.rego", text)
+        self._engine.check(policy, rules=(_RULE,), reference_values=False)
+        return CheckedPolicy(policy_id, policy)
+
+    def install(
+        self,
+        checked: CheckedPolicy,
+        actor: Actor,
+        *,
+        based_on: int | None = None,
+        approval: Approval | None = None,
+    ) -> PolicyVersion:
+        """Let a checked policy decide, inside the caller's transaction.
+
+        Raises:
+            NeedsApprovalError: the two-person rule is on, and there is no approval.
+            ConflictError: there is a newer version than the text is based on.
+        """
+        self._rule.require(actor, approval)
+        version = self._append(checked, actor, approval)
+        require_successor(version, based_on)
+        return version
+
+    def remove(
+        self,
+        policy_id: str,
+        actor: Actor,
+        *,
+        based_on: int | None = None,
+        approval: Approval | None = None,
+    ) -> None:
+        """Take a policy away, inside the caller's transaction; its versions stay to be read.
+
+        Raises:
+            NeedsApprovalError: the two-person rule is on, and there is no approval.
+            MalformedRequestError: it is the global policy, which every start would bring back.
+            PolicyNotFoundError: there is none.
+            ConflictError: another version than ``based_on`` is active.
+        """
+        self._rule.require(actor, approval)
+        if policy_id == RESOURCE_POLICY_ID:
+            raise MalformedRequestError("the global policy is replaced, and never taken away")
+        before = self._store.deactivate(PolicyKind.RESOURCE, policy_id)
+        if before is None:
+            raise PolicyNotFoundError("there is no resource policy of this id")
+        require_active(before, based_on)
+        entry = AuditEntry(
+            at=self._clock.now(),
+            actor=actor,
+            action="policy:resource:remove",
+            subject=policy_id,
+            before=before.digest,
+        )
+        self._audit.append(entry)
+        self._rule.note_bypass(entry, approval, self._audit)
 
     def install_default(self, text: str, actor: Actor) -> bool:
         """Set a text unless there is a resource policy; whether it was set.
@@ -113,12 +188,18 @@ class ResourcePolicies:
         """
         if self._load() is not None:
             return False
-        self.set(text, actor)
+        checked = self.check(RESOURCE_POLICY_ID, text)
+        with self._transactions():
+            self.install(checked, actor, approval=Approval("", actor.name, actor.name))
         return True
 
     def active(self, revisions: Revisions) -> PolicyText | None:
         """The policy that decides, as of these revisions."""
         return self._active.get(revisions.policies)
+
+    def active_version(self, policy_id: str) -> PolicyVersion | None:
+        """The version that decides now, read afresh."""
+        return self._store.active(PolicyKind.RESOURCE).get(policy_id)
 
     def get(self) -> PolicyText:
         """The policy that decides, for reading.
@@ -143,19 +224,21 @@ class ResourcePolicies:
         version = self._store.active(PolicyKind.RESOURCE).get(RESOURCE_POLICY_ID)
         return None if version is None else version.as_text()
 
-    def _append(self, policy: PolicyText, before: PolicyText | None, actor: Actor) -> PolicyVersion:
-        now = self._clock.now()
-        version = self._store.append(
-            PolicyKind.RESOURCE, policy, RESOURCE_POLICY_ID, now, actor.name
+    def _append(
+        self, checked: CheckedPolicy, actor: Actor, approval: Approval | None
+    ) -> PolicyVersion:
+        now, policy_id = self._clock.now(), checked.policy_id
+        author = approval.author if approval else actor.name
+        before = self._store.active(PolicyKind.RESOURCE).get(policy_id)
+        version = self._store.append(PolicyKind.RESOURCE, checked.text, policy_id, now, author)
+        entry = AuditEntry(
+            at=now,
+            actor=actor,
+            action="policy:resource:set",
+            subject=policy_id,
+            before=before.digest if before else None,
+            after=checked.text.digest,
         )
-        self._audit.append(
-            AuditEntry(
-                at=now,
-                actor=actor,
-                action="policy:resource:set",
-                subject=RESOURCE_POLICY_ID,
-                before=before.digest if before else None,
-                after=policy.digest,
-            )
-        )
+        self._audit.append(entry)
+        self._rule.note_bypass(entry, approval, self._audit)
         return version

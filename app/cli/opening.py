@@ -14,7 +14,7 @@ from app.blueprints.services import Services
 from app.config import CONFIG_VARIABLE, load_settings
 from app.console.permissions import Role
 from app.settings import LogSettings
-from app.trust.audit import Actor
+from app.trust.audit import Actor, LocalActor
 
 CONFIG = click.option(
     "--config",
@@ -41,4 +41,4 @@ def opened(config_path: Path | None) -> Iterator[Services]:
 
 def actor() -> Actor:
     """Whoever sits at the terminal: the owner, by name of the account of the machine."""
-    return Actor(f"cli:{getpass.getuser()}", Role.OWNER)
+    return LocalActor(f"cli:{getpass.getuser()}", Role.OWNER)

@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
+from app.blueprints.services import Services
 from app.cli.opening import CONFIG, actor, opened
+from app.console.changes import PolicyChange
 from app.trust.errors import MalformedPolicyError
+from app.trust.policies import PolicyKind
 
 
 @click.group()
@@ -19,18 +22,36 @@ def policies() -> None:
 @policies.command("set")
 @click.argument("policy_id")
 @click.argument("file", type=click.File("rb"))
+@click.option("--draft", is_flag=True, help="Only propose it, and print the proposal's id.")
 @CONFIG
-def set_policy(policy_id: str, file: Any, config_path: Path | None) -> None:  # noqa: ANN401
+def set_policy(
+    policy_id: str,
+    file: Any,  # noqa: ANN401
+    config_path: Path | None,
+    *,
+    draft: bool,
+) -> None:
     """Make FILE the active version of a policy; "resource-policy" is the resource policy."""
     try:
         text = file.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedPolicyError(f"{file.name} is not UTF-8 text") from error
     with opened(config_path) as services:
-        if policy_id in services.resource_policies.ids():
+        if draft:
+            click.echo(_propose(services, policy_id, text))
+        elif policy_id in services.resource_policies.ids():
             services.resource_policies.set(text, actor())
         else:
             services.attestation_policies.set(policy_id, text, actor())
+
+
+def _propose(services: Services, policy_id: str, text: str) -> str:
+    is_resource = policy_id in services.resource_policies.ids()
+    kind = PolicyKind.RESOURCE if is_resource else PolicyKind.ATTESTATION
+    of_kind = services.resource_policies if is_resource else services.attestation_policies
+    active = of_kind.active_version(policy_id)
+    change = PolicyChange(kind, policy_id, text, active.version if active else 0)
+    return services.proposals.propose(change, actor()).proposal_id
 
 
 @policies.command("show")

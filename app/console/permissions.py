@@ -26,6 +26,9 @@ class Permission(StrEnum):
     OVERVIEW_READ = "console:overview:read"
     POLICY_READ = "policies:policy:read"
     POLICY_WRITE = "policies:policy:write"
+    PROPOSAL_APPROVE = "proposals:proposal:approve"
+    PROPOSAL_READ = "proposals:proposal:read"
+    PROPOSAL_WRITE = "proposals:proposal:write"
     REFERENCE_VALUE_READ = "reference-values:value:read"
     REFERENCE_VALUE_WRITE = "reference-values:value:write"
     SECRET_DELETE = "secrets:secret:delete"  # noqa: S105  (the name of a permission)
@@ -51,6 +54,7 @@ _VIEWER = frozenset(
         Permission.INSPECTOR_USE,
         Permission.OVERVIEW_READ,
         Permission.POLICY_READ,
+        Permission.PROPOSAL_READ,
         Permission.REFERENCE_VALUE_READ,
     }
 )
@@ -70,6 +74,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     | {
         Permission.DECISION_REPLAY,
         Permission.POLICY_WRITE,
+        Permission.PROPOSAL_APPROVE,
+        Permission.PROPOSAL_WRITE,
         Permission.REFERENCE_VALUE_WRITE,
     },
     Role.SECRET_CUSTODIAN: _VIEWER
@@ -82,6 +88,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.KEY_READ,
         Permission.KEY_ROTATE,
         Permission.METRICS_READ,
+        Permission.PROPOSAL_WRITE,
         Permission.SECRET_READ,
         Permission.SETTINGS_READ,
     },

@@ -77,6 +77,14 @@ class SQLPolicyStore:
             kind, policy_id, number, policy.text, policy.digest, at, by, active=True
         )
 
+    def deactivate(self, kind: PolicyKind, policy_id: str) -> PolicyVersion | None:
+        """Let no version of a policy decide any more; the one that did, or ``None``."""
+        connection = self.database.writing()
+        raise_revision(connection, Counted.POLICIES)
+        active = self.active(kind).get(policy_id)
+        connection.execute(_DEACTIVATE, {"of_kind": kind.value, "of_policy_id": policy_id})
+        return active
+
     def by_digest(self, digest: str) -> PolicyText | None:
         """Any version with this text, active or not; for replay."""
         with self.database.read() as connection:

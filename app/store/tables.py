@@ -170,6 +170,27 @@ decisions = Table(
 for _filter in ("kind", "outcome", "reason", "tee", "subject", "token_id"):
     Index(f"ix_decisions_{_filter}", decisions.c[_filter], decisions.c.decision_id)
 
+# ``change`` is what is proposed (``app/console/changes.py``); ``subject`` says it for lists.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("proposal_id", NAME, primary_key=True),
+    Column("kind", NAME, nullable=False),
+    Column("subject", NAME, nullable=False),
+    Column("state", NAME, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("origin", NAME),
+    Column("decided_at", Moment),
+    Column("decided_by", Text),
+    Column("verdict", Text, nullable=False),
+    Column("change", JSONText, nullable=False),
+)
+for _filter in ("state", "subject"):
+    Index(f"ix_proposals_{_filter}", proposals.c[_filter], proposals.c.proposal_id)
+
 audit_records = Table(
     "audit_records",
     metadata,

@@ -28,6 +28,15 @@ class Actor:
     source: str = "local"
 
 
+class LocalActor(Actor):
+    """Whoever commands the machine itself: its command line, or the program at its start.
+
+    A type of its own, because nothing that comes over a network may ever pass for it.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One action before it is chained.

@@ -390,6 +390,18 @@ class ProofNeededError(DeniedError):
     code = "proof-needed"
 
 
+class NeedsApprovalError(DeniedError):
+    """The two-person rule is on, and nobody else has approved this change."""
+
+    code = "needs-approval"
+
+
+class OwnProposalError(DeniedError):
+    """Who proposes a change cannot approve it."""
+
+    code = "own-proposal"
+
+
 # --- The rest ---------------------------------------------------------------------------------
 
 
@@ -415,6 +427,12 @@ class PolicyNotFoundError(NotFoundError):
     """No policy of this id is set."""
 
     code = "policy-not-found"
+
+
+class ProposalNotFoundError(NotFoundError):
+    """There is no proposal of this id."""
+
+    code = "proposal-not-found"
 
 
 class ReferenceValueNotFoundError(NotFoundError):

@@ -44,6 +44,14 @@ class PolicyVersion:
         return PolicyText(f"{self.policy_id}.rego", self.text, self.digest)
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedPolicy:
+    """A policy that its service has checked; what is written down is always one of these."""
+
+    policy_id: str
+    text: PolicyText
+
+
 class PolicyStore(Protocol):
     """Where policies live."""
 
@@ -55,6 +63,13 @@ class PolicyStore(Protocol):
         self, kind: PolicyKind, policy: PolicyText, policy_id: str, at: datetime, by: str
     ) -> PolicyVersion:
         """Add a version and make it the active one; raises the ``policies`` revision."""
+        ...
+
+    def deactivate(self, kind: PolicyKind, policy_id: str) -> PolicyVersion | None:
+        """Let no version of a policy decide any more; the one that did, or ``None``.
+
+        Raises the ``policies`` revision; what was appended stays.
+        """
         ...
 
     def by_digest(self, digest: str) -> PolicyText | None:
@@ -79,4 +94,17 @@ def require_successor(version: PolicyVersion, based_on: int | None) -> None:
         raise ConflictError(
             f"{version.policy_id} has changed: version {version.version - 1} is active, "
             f"the edit began with version {based_on}"
+        )
+
+
+def require_active(version: PolicyVersion, based_on: int | None) -> None:
+    """Refuse to take a version away that whoever asks has not seen.
+
+    Raises:
+        ConflictError: another version than ``based_on`` is active; ``None`` asks for nothing.
+    """
+    if based_on is not None and version.version != based_on:
+        raise ConflictError(
+            f"{version.policy_id} has changed: version {version.version} is active, "
+            f"what was seen was version {based_on}"
         )

@@ -15,7 +15,7 @@ from app.named import Faults
 from app.settings import Settings
 from app.store.database import Database, init_app
 from app.store.migrate import current_is_head, upgrade
-from app.trust.audit import Actor
+from app.trust.audit import LocalActor
 from app.trust.errors import ConfigError, ConflictError
 from app.trust.signing_keys import KeyPurpose
 from app.trust.tickets import TicketKeySource, new_ticket_key
@@ -36,13 +36,14 @@ from app.wiring.console import (
     housekeeping,
     operator_service,
     posture,
+    proposals,
     replay,
     rewrap,
     rotate_tickets,
 )
 from app.wiring.foundations import Foundations, foundations
 
-_SETUP = Actor("setup", "owner")
+_SETUP = LocalActor("setup", "owner")
 _TICKET_PURPOSES = (KeyPurpose.CHALLENGE, KeyPurpose.SESSION, KeyPurpose.CONSOLE)
 
 
@@ -112,6 +113,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         admins=admins,
         operators=operator_service(base),
         console_sessions=console_sessions(base),
+        proposals=proposals(base, attestation, kbs.policies),
         housekeeping=housekeeping(base),
         rotate_tickets=lambda actor: rotate_tickets(base, actor),
         rewrap=lambda actor: rewrap(base, actor),

@@ -33,6 +33,7 @@ def attestation_policies(base: Foundations) -> AttestationPolicies:
         audit=base.audit,
         transactions=base.database.transaction,
         clock=base.clock,
+        rule=base.rule,
     )
 
 
@@ -44,7 +45,7 @@ def attestation_service(base: Foundations) -> AttestationService:
         verifiers=named.verifiers(base.settings),
         collateral=named.collateral(base.settings.collateral, base.database, base.clock),
         policies=attestation_policies(base),
-        reference_values=_reference_values(base),
+        reference_values=reference_values(base),
         token_keys=base.token_keys,
         challenges=Challenges(
             challenge_keys, timedelta(seconds=settings.challenge_lifetime_seconds)
@@ -75,7 +76,8 @@ def _appraisal_rules(settings: Settings) -> AppraisalRules:
     )
 
 
-def _reference_values(base: Foundations) -> ReferenceValues:
+def reference_values(base: Foundations) -> ReferenceValues:
+    """Reference values, and the extractors that read messages."""
     return ReferenceValues(
         store=SQLReferenceValueStore(base.database),
         extractors={each.type: each for each in (SAMPLE_EXTRACTOR,)},
@@ -83,4 +85,5 @@ def _reference_values(base: Foundations) -> ReferenceValues:
         transactions=base.database.transaction,
         audit=base.audit,
         clock=base.clock,
+        rule=base.rule,
     )

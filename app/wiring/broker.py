@@ -32,7 +32,12 @@ from app.wiring.foundations import Foundations
 def resource_policies(base: Foundations) -> ResourcePolicies:
     """The resource policies and their versions."""
     return ResourcePolicies(
-        base.policies, base.engine, base.audit, base.database.transaction, base.clock
+        store=base.policies,
+        engine=base.engine,
+        audit=base.audit,
+        transactions=base.database.transaction,
+        clock=base.clock,
+        rule=base.rule,
     )
 
 

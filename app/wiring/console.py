@@ -11,13 +11,17 @@ from argon2 import PasswordHasher
 
 from app import named
 from app.attestation.replay import replay as replay_appraisal
+from app.attestation.service import AttestationService
 from app.blueprints.services import Posture
+from app.broker.policies import ResourcePolicies
 from app.broker.replay import ReleaseReplay
 from app.config import ReadSettings
 from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens
+from app.console.changes import Changes
 from app.console.effective_settings import EffectiveSettings, setting_lines
 from app.console.operators import OperatorService
+from app.console.proposals import Proposals
 from app.console.sessions import ConsoleSessions, SessionTimes
 from app.settings import (
     Settings,
@@ -26,6 +30,7 @@ from app.settings import (
 from app.store.console_sessions import SQLConsoleSessionStore
 from app.store.nonces import SQLConsumedNonceStore
 from app.store.operators import SQLOperatorStore
+from app.store.proposals import SQLProposalStore
 from app.store.sessions import SQLSessionStore
 from app.trust.audit import Actor, AuditEntry
 from app.trust.decisions import DecisionKind, DecisionRecord
@@ -76,6 +81,20 @@ def admin_tokens(base: Foundations) -> AdminTokens:
     settings = base.settings.admin
     rules = [AccessRule(rule.role, frozenset(rule.methods), rule.paths) for rule in settings.access]
     return AdminTokens(named.identity_providers(settings), rules, base.clock)
+
+
+def proposals(
+    base: Foundations, attestation: AttestationService, resource: ResourcePolicies
+) -> Proposals:
+    """Changes that wait for approval."""
+    return Proposals(
+        store=SQLProposalStore(base.database),
+        changes=Changes(attestation.policies, resource, attestation.reference_values, base.clock),
+        rule=base.rule,
+        audit=base.audit,
+        transactions=base.database.transaction,
+        clock=base.clock,
+    )
 
 
 def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:

@@ -15,6 +15,7 @@ from app.store.decisions import SQLDecisionStore
 from app.store.keys import SQLKeyStore
 from app.store.policies import SQLPolicyStore
 from app.store.revisions import SQLRevisionStore
+from app.trust.approvals import ChangeRule
 from app.trust.clock import Clock, SystemClock
 from app.trust.regorus_engine import RegorusEngine
 from app.trust.sealing import KeyEncryptionKey, Sealer
@@ -36,6 +37,7 @@ class Foundations:
     decisions: SQLDecisionStore
     revisions: SQLRevisionStore
     token_keys: TokenKeys
+    rule: ChangeRule
 
 
 def foundations(settings: Settings, database: Database) -> Foundations:
@@ -68,4 +70,5 @@ def foundations(settings: Settings, database: Database) -> Foundations:
         decisions=SQLDecisionStore(database),
         revisions=revisions,
         token_keys=token_keys,
+        rule=ChangeRule(two_persons=settings.console.two_person_rule),
     )

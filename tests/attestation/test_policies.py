@@ -6,6 +6,7 @@ import pytest
 from fakes import FakeClock, MemoryAuditLog, MemoryDatabase, MemoryPolicies, MemoryRevisions
 
 from app.attestation.policies import DEFAULT_POLICY_IDS, AttestationPolicies
+from app.trust.approvals import ChangeRule
 from app.trust.audit import Actor
 from app.trust.errors import (
     ConflictError,
@@ -34,6 +35,7 @@ class Bench:
             transactions=self.db.transactions,
             audit=MemoryAuditLog(self.db),
             clock=FakeClock(),
+            rule=ChangeRule(),
         )
 
 

@@ -22,6 +22,7 @@ from app.attestation.reference_values import (
     ReferenceValue,
     ReferenceValues,
 )
+from app.trust.approvals import ChangeRule
 from app.trust.audit import Actor
 from app.trust.errors import MalformedReferenceValueError, ReferenceValueNotFoundError
 from guest.wire.encoding import b64_encode
@@ -53,6 +54,7 @@ class Bench:
             transactions=self.db.transactions,
             audit=MemoryAuditLog(self.db),
             clock=self.clock,
+            rule=ChangeRule(),
         )
 
     def register(self, values: dict[str, Any], **members: Any) -> None:

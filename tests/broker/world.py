@@ -34,6 +34,7 @@ from app.broker.secrets import ResourceID
 from app.broker.service import BrokerService
 from app.broker.tokens import TokenVerifier
 from app.broker.verification_keys import parse_key_set
+from app.trust.approvals import ChangeRule
 from app.trust.audit import Actor
 from app.trust.regorus_engine import RegorusEngine
 from app.trust.sealing import KeyEncryptionKey, Sealer
@@ -86,11 +87,12 @@ class World:
         with self.db.transactions():
             self.keys.add(new_ticket_key(self.sealer, KeyPurpose.SESSION, NOON))
         self.policies = ResourcePolicies(
-            self.policy_store,
-            self.engine,
-            MemoryAuditLog(self.db),
-            self.db.transactions,
-            self.clock,
+            store=self.policy_store,
+            engine=self.engine,
+            audit=MemoryAuditLog(self.db),
+            transactions=self.db.transactions,
+            clock=self.clock,
+            rule=ChangeRule(),
         )
         self.custody = Custody(
             self.secrets,

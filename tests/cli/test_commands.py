@@ -275,6 +275,43 @@ def test_policies_are_listed_set_and_shown(site: Site) -> None:
     assert "policy-not-found" in site.refuses("policies", "show", "none")
 
 
+def test_the_machine_itself_goes_around_the_rule_loudly(site: Site) -> None:
+    """Whoever commands the server could change its settings too; the audit log tells."""
+    path = site.file("p.rego", POLICY.replace("'", '"'))
+    rule = {"two_person_rule": True}
+    site.does("policies", "set", "resource-policy", path, console=rule)
+    with closing(sqlite3.connect(site.folder / "vouchgate.db")) as connection:
+        rows = connection.execute("SELECT action FROM audit_records ORDER BY sequence DESC LIMIT 2")
+        actions = [action for (action,) in rows]
+    assert actions == ["two-person-rule:bypass", "policy:resource:set"]
+
+
+def test_a_draft_is_proposed_and_approved(site: Site) -> None:
+    """A proposal from the terminal: written down, shown, listed, carried out."""
+    path = site.file("p.rego", POLICY.replace("'", '"'))
+    proposal_id = site.does("policies", "set", "resource-policy", path, "--draft").strip()
+    assert site.does("policies", "show", "resource-policy") != POLICY.replace("'", '"')
+    assert proposal_id in site.does("proposals", "list", "--state", "open")
+    assert json.loads(site.does("proposals", "show", proposal_id))["state"] == "open"
+    said = site.refuses("proposals", "approve", proposal_id, "--revision", "2")
+    assert "at revision 1" in said
+    site.does("proposals", "approve", proposal_id, "--revision", "1", "--comment", "read")
+    assert site.does("policies", "show", "resource-policy") == POLICY.replace("'", '"')
+    assert "conflict" in site.refuses("proposals", "reject", proposal_id, "--revision", "1")
+
+
+def test_a_change_from_a_file_is_proposed_and_withdrawn(site: Site) -> None:
+    """JSON as the REST interface takes it; what is none is refused."""
+    change = {"kind": "reference-values", "register": [{"name": "svn", "value": ["1"]}]}
+    made = json.loads(site.does("proposals", "new", "-", given=json.dumps(change).encode()))
+    assert made["subject"] == "svn"
+    site.does("proposals", "withdraw", made["proposal_id"], "--revision", "1")
+    assert "malformed-request" in site.refuses("proposals", "new", "-", given=b"{")
+    rejected = json.loads(site.does("proposals", "new", "-", given=json.dumps(change).encode()))
+    site.does("proposals", "reject", rejected["proposal_id"], "--revision", "1")
+    assert len(site.does("proposals", "list").splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"\xff", b'{"version":"0.1.0"}', b'{"a":NaN}']
 )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints.console import settings
+from app.blueprints.console import api_proposals, settings
 from app.blueprints.console.queries import decision_query
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
@@ -26,6 +26,7 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
     _add_decisions(bp)
     _add_audit(bp)
     settings.add_to_api(bp)
+    api_proposals.add_to(bp)
     if with_broker:
         _add_secrets(bp)
     if with_attestation:
