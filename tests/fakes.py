@@ -14,7 +14,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.attestation.reference_values import ReferenceValue
-from app.broker.secrets import ResourceID, SealedSecret, SecretVersion
+from app.broker.secrets import (
+    EVERY_PATH,
+    VERSION_PAGE,
+    DeletedSecret,
+    PathPrefix,
+    ResourceID,
+    SealedSecret,
+    SecretVersion,
+)
 from app.broker.sessions import AttestedSession
 from app.console.operators import Operator
 from app.console.sessions import ConsoleSession
@@ -64,6 +72,8 @@ class MemoryDatabase:
         self.sessions: dict[str, AttestedSession] = {}
         self.nonces: dict[str, datetime] = {}
         self.secrets: list[tuple[SecretVersion, bytes]] = []
+        self.deleted_secrets: dict[ResourceID, DeletedSecret] = {}
+        self.last_versions: dict[ResourceID, int] = {}
         self.reference_values: dict[str, ReferenceValue] = {}
         self.operators: dict[str, Operator] = {}
         self.console_sessions: dict[str, ConsoleSession] = {}
@@ -318,37 +328,81 @@ class MemorySecrets:
                 return SealedSecret(resource_id, version.version, sealed)
         return None
 
+    def find_version(self, resource_id: ResourceID, version: int) -> SealedSecret | None:
+        for each, sealed in self.db.secrets:
+            if (each.resource_id, each.version) == (resource_id, version):
+                return SealedSecret(resource_id, version, sealed)
+        return None
+
     def next_version(self, resource_id: ResourceID) -> int:
         self.db.write()
-        return 1 + max((v.version for v in self.versions(resource_id)), default=0)
+        return 1 + self.db.last_versions.get(resource_id, 0)
 
     def add(self, version: SecretVersion, sealed: bytes) -> None:
         self.db.write()
-        if any(v.version == version.version for v in self.versions(version.resource_id)):
+        path = version.resource_id
+        if self.find_version(path, version.version):
             raise ConflictError("this version exists")
-        self._deactivate(version.resource_id)
+        self._deactivate(path)
         self.db.secrets.append((version, sealed))
+        self.db.last_versions[path] = version.version
+        self.db.deleted_secrets.pop(path, None)
 
-    def delete(self, resource_id: ResourceID, at: datetime) -> bool:
+    def delete(self, resource_id: ResourceID, at: datetime, by: str) -> bool:
         self.db.write()
-        return self._deactivate(resource_id)
+        if not self._deactivate(resource_id):
+            return False
+        number = self.db.last_versions[resource_id]
+        self.db.deleted_secrets[resource_id] = DeletedSecret(resource_id, number, at, by)
+        return True
 
-    def versions(self, resource_id: ResourceID) -> list[SecretVersion]:
-        return [v for v, _ in reversed(self.db.secrets) if v.resource_id == resource_id]
+    def versions(
+        self, resource_id: ResourceID, *, below: int | None = None, limit: int = VERSION_PAGE
+    ) -> list[SecretVersion]:
+        return [
+            v
+            for v, _ in reversed(self.db.secrets)
+            if v.resource_id == resource_id and (below is None or v.version < below)
+        ][:limit]
 
     def page(
-        self, *, after: ResourceID | None, limit: int, within: tuple[str, ...] = ()
+        self, *, after: ResourceID | None, limit: int, within: PathPrefix = EVERY_PATH
     ) -> list[SecretVersion]:
         active = sorted((v for v, _ in self.db.secrets if v.active), key=lambda v: v.resource_id)
         return [
             v
             for v in active
-            if (after is None or v.resource_id > after)
-            and (v.resource_id.repository, v.resource_id.type)[: len(within)] == within
+            if (after is None or v.resource_id > after) and _begins_with(v.resource_id, within)
         ][:limit]
 
-    def repositories(self, limit: int) -> list[str]:
-        return sorted({v.resource_id.repository for v, _ in self.db.secrets if v.active})[:limit]
+    def folders(self, within: tuple[str, ...], *, after: str | None, limit: int) -> list[str]:
+        paths = [str(v.resource_id).split("/") for v, _ in self.db.secrets if v.active]
+        depth = len(within)
+        names = {path[depth] for path in paths if tuple(path[:depth]) == within}
+        return sorted(name for name in names if name > (after or ""))[:limit]
+
+    def find_deleted(self, resource_id: ResourceID) -> DeletedSecret | None:
+        return self.db.deleted_secrets.get(resource_id)
+
+    def deleted(
+        self, *, after: ResourceID | None, limit: int, until: datetime | None = None
+    ) -> list[DeletedSecret]:
+        found = sorted(self.db.deleted_secrets.values(), key=lambda d: d.resource_id)
+        return [
+            d
+            for d in found
+            if (after is None or d.resource_id > after) and (until is None or d.deleted_at <= until)
+        ][:limit]
+
+    def destroy(self, deleted: DeletedSecret) -> bool:
+        self.db.write()
+        path = deleted.resource_id
+        there = self.db.deleted_secrets.get(path)
+        if there is None or there.deleted_at != deleted.deleted_at:
+            return False
+        del self.db.deleted_secrets[path]
+        self.db.secrets = [(v, sealed) for v, sealed in self.db.secrets if v.resource_id != path]
+        return True
 
     def sealed_versions(self) -> list[SealedSecret]:
         return [SealedSecret(v.resource_id, v.version, sealed) for v, sealed in self.db.secrets]
@@ -369,6 +423,15 @@ class MemorySecrets:
             for v, sealed in self.db.secrets
         ]
         return there
+
+
+def _begins_with(path: ResourceID, prefix: PathPrefix) -> bool:
+    """Whether a path has a prefix."""
+    segments = str(path).split("/")
+    depth = len(prefix.segments)
+    return tuple(segments[:depth]) == prefix.segments and segments[depth].startswith(
+        prefix.beginning
+    )
 
 
 class MemoryReferenceValues:

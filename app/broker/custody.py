@@ -1,7 +1,8 @@
-"""Custody of secrets: operators put them in and take them away; no one here reads them back.
+"""Custody of secrets: operators put them in, take them away, and bring them back.
 
 What comes in is sealed at once, bound to its path and version, so that neither the database nor a
-backup holds a secret, and a sealed value moved to another place does not open.
+backup holds a secret, and a sealed value moved to another place does not open. What is deleted can
+be brought back for a while; then its sealed versions are erased.
 """
 
 from __future__ import annotations
@@ -9,9 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import islice
 
 from app.broker.secrets import (
+    EVERY_PATH,
+    VERSION_PAGE,
+    DeletedSecret,
+    PathPrefix,
     ResourceID,
     SealedSecret,
     SecretStore,
@@ -20,20 +26,23 @@ from app.broker.secrets import (
 )
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
-from app.trust.errors import ResourceNotFoundError, TooLargeError
+from app.trust.errors import ConflictError, ResourceNotFoundError, TooLargeError
 from app.trust.sealing import Sealer
 from app.trust.transactions import Transactions
 
 # How many secrets are rewrapped in one transaction: few enough that guests do not wait.
 _REWRAP_BATCH = 200
+_DUE_BATCH = 200
+_HOUSEKEEPING = Actor("housekeeping", "system")
 
 
 @dataclass(frozen=True, slots=True)
 class Custody:
-    """Writes, lists, deletes and rewraps secrets.
+    """Writes, lists, deletes, brings back, destroys and rewraps secrets.
 
     Attributes:
         max_bytes: larger secrets are refused.
+        recovery: how long a deleted secret can be brought back.
     """
 
     secrets: SecretStore
@@ -42,60 +51,138 @@ class Custody:
     transactions: Transactions
     clock: Clock
     max_bytes: int
+    recovery: timedelta
 
-    def write(self, resource_id: ResourceID, plaintext: bytes, actor: Actor) -> SecretVersion:
+    def write(
+        self,
+        resource_id: ResourceID,
+        plaintext: bytes,
+        actor: Actor,
+        *,
+        based_on: int | None = None,
+    ) -> SecretVersion:
         """Store a new version and release it from now on.
+
+        Args:
+            resource_id: where it goes.
+            plaintext: the secret.
+            actor: who writes it.
+            based_on: the number of the newest version that the writer knows, 0 when there is none;
+                ``None`` replaces whatever there is.
 
         Raises:
             TooLargeError: it is longer than ``max_bytes``.
-            ConflictError: another write of the same secret was faster.
+            ConflictError: there is a newer version than it is based on, or another write of the
+                same secret was faster.
             StoreUnavailableError: it could not be written down; the old version stays.
         """
         if len(plaintext) > self.max_bytes:
             raise TooLargeError(f"a secret has at most {self.max_bytes} bytes")
-        now = self.clock.now()
         with self.transactions():
-            before = self.secrets.find(resource_id)
-            number = self.secrets.next_version(resource_id)
-            sealed = self.sealer.seal(plaintext, associated_data(resource_id, number))
-            version = SecretVersion(
-                resource_id=resource_id,
-                version=number,
-                size_bytes=len(plaintext),
-                created_at=now,
-                created_by=actor.name,
-                active=True,
-            )
-            self.secrets.add(version, sealed)
-            self._write_down("secret:version:write", resource_id, actor, before, sealed)
-        return version
+            number = self._begin(resource_id, based_on)
+            version = self._described(resource_id, number, plaintext, actor)
+            return self._append(version, plaintext, actor, "secret:version:write")
 
-    def delete(self, resource_id: ResourceID, actor: Actor) -> None:
-        """Take a secret away from guests.
+    def restore(
+        self, resource_id: ResourceID, version: int, actor: Actor, *, based_on: int | None = None
+    ) -> SecretVersion:
+        """Make what an old version holds the newest version; brings a deleted secret back.
+
+        Args:
+            resource_id: of the secret.
+            version: the number of the old version.
+            actor: who restores it.
+            based_on: as for ``write``.
+
+        Raises:
+            ResourceNotFoundError: there is no such version, or it was destroyed.
+            ConflictError: it is the version that is released, or as ``write``.
+            SealingError: it does not open.
+            StoreUnavailableError: as ``write``.
+        """
+        with self.transactions():
+            number = self._begin(resource_id, based_on)
+            old = self._version(resource_id, version)
+            active = self.secrets.find(resource_id)
+            if active is not None and active.version == version:
+                raise ConflictError("this version is the one that guests get already")
+            plaintext = self._open(old)
+            new = self._described(resource_id, number, plaintext, actor, restored_from=version)
+            return self._append(new, plaintext, actor, "secret:version:restore")
+
+    def delete(self, resource_id: ResourceID, actor: Actor) -> DeletedSecret:
+        """Take a secret away from guests; for ``recovery`` it can be brought back.
 
         Raises:
             ResourceNotFoundError: there is none.
             StoreUnavailableError: it could not be written down; the secret stays.
         """
+        now = self.clock.now()
         with self.transactions():
             before = self.secrets.find(resource_id)
-            if not self.secrets.delete(resource_id, self.clock.now()):
+            if before is None or not self.secrets.delete(resource_id, now, actor.name):
                 raise ResourceNotFoundError("there is no such secret")
             self._write_down("secret:secret:delete", resource_id, actor, before, None)
+        return DeletedSecret(resource_id, before.version, now, actor.name)
 
-    def versions(self, resource_id: ResourceID) -> list[SecretVersion]:
-        """Metadata of every version, newest first; empty when the secret never existed."""
-        return self.secrets.versions(resource_id)
+    def destroy(self, resource_id: ResourceID, actor: Actor) -> None:
+        """Erase every version of a deleted secret at once; nothing brings them back.
+
+        Raises:
+            ResourceNotFoundError: there is no such secret.
+            ConflictError: it is not deleted.
+            StoreUnavailableError: it could not be written down; nothing is erased.
+        """
+        with self.transactions():
+            deleted = self.secrets.find_deleted(resource_id)
+            if deleted is None and self.secrets.find(resource_id) is not None:
+                raise ConflictError("only a deleted secret can be destroyed")
+            if deleted is None or not self._destroy(deleted, actor):
+                raise ResourceNotFoundError("there is no such secret")
+
+    def destroy_due(self) -> int:
+        """Erase what was deleted longer than ``recovery`` ago; how many secrets that were.
+
+        Raises:
+            StoreUnavailableError: the database is out of reach; what was erased stays so.
+        """
+        until = self.clock.now() - self.recovery
+        count = 0
+        after: ResourceID | None = None
+        while due := self.secrets.deleted(after=after, limit=_DUE_BATCH, until=until):
+            for deleted in due:
+                with self.transactions():
+                    count += self._destroy(deleted, _HOUSEKEEPING)
+            after = due[-1].resource_id
+        return count
+
+    def versions(
+        self, resource_id: ResourceID, *, below: int | None = None, limit: int = VERSION_PAGE
+    ) -> list[SecretVersion]:
+        """Metadata of versions, newest first; see ``SecretStore.versions``."""
+        return self.secrets.versions(resource_id, below=below, limit=limit)
 
     def page(
-        self, *, after: ResourceID | None, limit: int, within: tuple[str, ...] = ()
+        self, *, after: ResourceID | None, limit: int, within: PathPrefix = EVERY_PATH
     ) -> list[SecretVersion]:
         """Metadata of the active version of each secret, by id; see ``SecretStore.page``."""
         return self.secrets.page(after=after, limit=limit, within=within)
 
-    def repositories(self, limit: int) -> list[str]:
-        """The first repositories that have a secret, in order."""
-        return self.secrets.repositories(limit)
+    def folders(self, within: tuple[str, ...], *, after: str | None, limit: int) -> list[str]:
+        """Repositories, or types of one, in order; see ``SecretStore.folders``."""
+        return self.secrets.folders(within, after=after, limit=limit)
+
+    def find_deleted(self, resource_id: ResourceID) -> DeletedSecret | None:
+        """The secret when it was deleted and can still be brought back or destroyed."""
+        return self.secrets.find_deleted(resource_id)
+
+    def deleted(self, *, after: ResourceID | None, limit: int) -> list[DeletedSecret]:
+        """Deleted secrets that are not destroyed yet, by id; see ``SecretStore.deleted``."""
+        return self.secrets.deleted(after=after, limit=limit)
+
+    def recoverable_until(self, deleted: DeletedSecret) -> datetime:
+        """From when on a deleted secret cannot be brought back."""
+        return deleted.deleted_at + self.recovery
 
     def rewrap(self, actor: Actor) -> int:
         """Wrap every data key under the current key-encryption key; how many were rewrapped.
@@ -126,6 +213,66 @@ class Custody:
             sealed = self.sealer.rewrap(secret.sealed)
             if sealed is not secret.sealed:
                 yield SealedSecret(secret.resource_id, secret.version, sealed)
+
+    def _begin(self, resource_id: ResourceID, based_on: int | None) -> int:
+        """The number of the next version, once nobody was faster; other writers wait from here."""
+        number = self.secrets.next_version(resource_id)
+        deleted = self.secrets.find_deleted(resource_id)
+        if deleted is not None and self.recoverable_until(deleted) <= self.clock.now():
+            # Its time is over, whether or not it was erased yet.
+            self._destroy(deleted, _HOUSEKEEPING)
+        newest = next((v.version for v in self.secrets.versions(resource_id, limit=1)), 0)
+        if based_on is not None and based_on != newest:
+            raise ConflictError(
+                f"the newest version is {newest}, and this is based on version {based_on}"
+                if newest
+                else "this is based on a version, and the secret was destroyed"
+            )
+        return number
+
+    def _version(self, resource_id: ResourceID, version: int) -> SealedSecret:
+        found = self.secrets.find_version(resource_id, version)
+        if found is None:
+            raise ResourceNotFoundError("there is no such version of this secret")
+        return found
+
+    def _open(self, secret: SealedSecret) -> bytes:
+        return self.sealer.open(secret.sealed, associated_data(secret.resource_id, secret.version))
+
+    def _described(
+        self,
+        resource_id: ResourceID,
+        number: int,
+        plaintext: bytes,
+        actor: Actor,
+        *,
+        restored_from: int | None = None,
+    ) -> SecretVersion:
+        return SecretVersion(
+            resource_id=resource_id,
+            version=number,
+            size_bytes=len(plaintext),
+            created_at=self.clock.now(),
+            created_by=actor.name,
+            active=True,
+            restored_from=restored_from,
+        )
+
+    def _append(
+        self, version: SecretVersion, plaintext: bytes, actor: Actor, action: str
+    ) -> SecretVersion:
+        resource_id = version.resource_id
+        before = self.secrets.find(resource_id)
+        sealed = self.sealer.seal(plaintext, associated_data(resource_id, version.version))
+        self.secrets.add(version, sealed)
+        self._write_down(action, resource_id, actor, before, sealed)
+        return version
+
+    def _destroy(self, deleted: DeletedSecret, actor: Actor) -> bool:
+        if not self.secrets.destroy(deleted):
+            return False
+        self._write_down("secret:secret:destroy", deleted.resource_id, actor, None, None)
+        return True
 
     def _write_down(
         self,

@@ -11,6 +11,9 @@ from app.trust.errors import MalformedResourceError
 
 # wire.md section 6.2: no leading dot or slash, so no traversal and no hidden file can be named.
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}", re.ASCII)
+_SEGMENTS = 3
+# How many versions a list holds unless it is asked for more.
+VERSION_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,7 +32,8 @@ class ResourceID:
             MalformedResourceError: another count, or a character outside ``[A-Za-z0-9_.-]``, or a
                 leading dot.
         """
-        if len(segments) != 3 or not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        well_formed = all(_SEGMENT.fullmatch(segment) for segment in segments)
+        if len(segments) != _SEGMENTS or not well_formed:
             raise MalformedResourceError(
                 "a resource path is repository/type/tag, each of letters, digits, '_', '-' and "
                 "'.', not starting with '.'"
@@ -42,8 +46,45 @@ class ResourceID:
 
 
 @dataclass(frozen=True, slots=True)
+class PathPrefix:
+    """What the paths of a list begin with.
+
+    Attributes:
+        segments: whole ones: none, the repository, or repository and type.
+        beginning: of the segment after them; empty for all.
+    """
+
+    segments: tuple[str, ...] = ()
+    beginning: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> PathPrefix:
+        """The prefix of a text: ``a/x/ke`` is repository ``a``, type ``x``, tags from ``ke`` on.
+
+        Raises:
+            MalformedResourceError: no path begins so.
+        """
+        *segments, beginning = text.split("/")
+        whole = all(_SEGMENT.fullmatch(segment) for segment in segments)
+        begun = not beginning or _SEGMENT.fullmatch(beginning)
+        if len(segments) >= _SEGMENTS or not whole or not begun:
+            raise MalformedResourceError(
+                "no path begins so: a path is repository/type/tag, each of letters, digits, '_', "
+                "'-' and '.'"
+            )
+        return cls(tuple(segments), beginning)
+
+    def __str__(self) -> str:
+        """As it is parsed."""
+        return "/".join((*self.segments, self.beginning))
+
+
+EVERY_PATH = PathPrefix()
+
+
+@dataclass(frozen=True, slots=True)
 class SealedSecret:
-    """The active version of a secret as it rests."""
+    """A version of a secret as it rests."""
 
     resource_id: ResourceID
     version: int
@@ -57,6 +98,7 @@ class SecretVersion:
     Attributes:
         size_bytes: of the plaintext.
         active: whether this version is released.
+        restored_from: number of the version that it is a copy of; ``None`` for what was written.
     """
 
     resource_id: ResourceID
@@ -65,6 +107,22 @@ class SecretVersion:
     created_at: datetime
     created_by: str
     active: bool
+    restored_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedSecret:
+    """A secret that no guest gets any more and whose versions are still here.
+
+    Attributes:
+        version: the number of its newest version.
+        deleted_by: ``None`` when it was deleted by a release that did not write this down.
+    """
+
+    resource_id: ResourceID
+    version: int
+    deleted_at: datetime
+    deleted_by: str | None
 
 
 class SecretStore(Protocol):
@@ -86,28 +144,70 @@ class SecretStore(Protocol):
         """
         ...
 
-    def delete(self, resource_id: ResourceID, at: datetime) -> bool:
-        """Take the secret away from guests; versions stay until purged. Whether there was one."""
+    def find_version(self, resource_id: ResourceID, version: int) -> SealedSecret | None:
+        """A version by its number, of a deleted secret too."""
         ...
 
-    def versions(self, resource_id: ResourceID) -> list[SecretVersion]:
-        """Every version, newest first; empty when the secret never existed."""
+    def delete(self, resource_id: ResourceID, at: datetime, by: str) -> bool:
+        """Take the secret away from guests; its versions stay. Whether there was one."""
+        ...
+
+    def versions(
+        self, resource_id: ResourceID, *, below: int | None = None, limit: int = VERSION_PAGE
+    ) -> list[SecretVersion]:
+        """Versions, newest first; empty when the secret never existed or was destroyed.
+
+        Args:
+            resource_id: of the secret.
+            below: only numbers below this one.
+            limit: at most this many.
+        """
         ...
 
     def page(
-        self, *, after: ResourceID | None, limit: int, within: tuple[str, ...] = ()
+        self, *, after: ResourceID | None, limit: int, within: PathPrefix = EVERY_PATH
     ) -> list[SecretVersion]:
         """The active version of each secret, by id, from the first id after ``after``.
 
         Args:
             after: an id, or ``None`` to begin with the first.
             limit: at most this many.
-            within: the repository, or repository and type, that the ids begin with.
+            within: what the paths begin with.
         """
         ...
 
-    def repositories(self, limit: int) -> list[str]:
-        """The first repositories that have a secret, in order."""
+    def folders(self, within: tuple[str, ...], *, after: str | None, limit: int) -> list[str]:
+        """The repositories, or the types of one repository, that have a secret, in order.
+
+        Args:
+            within: empty for repositories, or the repository.
+            after: a name, or ``None`` to begin with the first.
+            limit: at most this many.
+        """
+        ...
+
+    def find_deleted(self, resource_id: ResourceID) -> DeletedSecret | None:
+        """The secret when it was deleted and its versions are still here."""
+        ...
+
+    def deleted(
+        self, *, after: ResourceID | None, limit: int, until: datetime | None = None
+    ) -> list[DeletedSecret]:
+        """Deleted secrets whose versions are still here, by id, from the first after ``after``.
+
+        Args:
+            after: an id, or ``None`` to begin with the first.
+            limit: at most this many.
+            until: only what was deleted at this moment or before.
+        """
+        ...
+
+    def destroy(self, deleted: DeletedSecret) -> bool:
+        """Erase every version of a deleted secret, inside the caller's transaction.
+
+        Its last number is kept, so that none is given twice. Whether it was done: not when the
+        secret came back, or was deleted anew.
+        """
         ...
 
     def sealed_versions(self) -> list[SealedSecret]:

@@ -32,6 +32,7 @@ class Permission(StrEnum):
     REFERENCE_VALUE_READ = "reference-values:value:read"
     REFERENCE_VALUE_WRITE = "reference-values:value:write"
     SECRET_DELETE = "secrets:secret:delete"  # noqa: S105  (the name of a permission)
+    SECRET_DESTROY = "secrets:secret:destroy"  # noqa: S105
     SECRET_READ = "secrets:metadata:read"  # noqa: S105
     SECRET_WRITE = "secrets:secret:write"  # noqa: S105
     SETTINGS_READ = "ops:settings:read"

@@ -123,7 +123,8 @@ attested_sessions = Table(
     UniqueConstraint("nonce_digest"),
 )
 
-# ``active_version`` is empty when the secret was deleted; its versions stay.
+# ``active_version`` is empty when the secret was deleted; its versions stay until it is destroyed,
+# and ``deleted_at`` is empty again from then on.
 secrets = Table(
     "secrets",
     metadata,
@@ -134,8 +135,19 @@ secrets = Table(
     Column("last_version", Integer, nullable=False),
     Column("active_version", Integer),
     Column("deleted_at", Moment),
+    Column("deleted_by", Text),
     UniqueConstraint("repository", "type", "tag", name="uq_secrets_path"),
 )
+# Lists read secrets of one state, in the order of their paths.
+for _state, _column in (("active", "active_version"), ("deleted", "deleted_at")):
+    Index(
+        f"ix_secrets_{_state}",
+        secrets.c.repository,
+        secrets.c.type,
+        secrets.c.tag,
+        sqlite_where=text(f"{_column} IS NOT NULL"),
+        postgresql_where=text(f"{_column} IS NOT NULL"),
+    )
 
 secret_versions = Table(
     "secret_versions",
@@ -145,6 +157,7 @@ secret_versions = Table(
     Column("size_bytes", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("created_by", Text, nullable=False),
+    Column("restored_from", Integer),
     Column("sealed", LargeBinary, nullable=False),
 )
 

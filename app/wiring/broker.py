@@ -56,6 +56,7 @@ def custody(base: Foundations) -> Custody:
         transactions=base.database.transaction,
         clock=base.clock,
         max_bytes=base.settings.broker.max_secret_bytes,
+        recovery=timedelta(days=base.settings.broker.secret_recovery_days),
     )
 
 

@@ -110,9 +110,10 @@ def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:
 
 
 def housekeeping(base: Foundations) -> Callable[[], None]:
-    """Forgets what has expired."""
+    """Forgets what has expired, and erases secrets whose time to be brought back is over."""
     nonces, sessions = SQLConsumedNonceStore(base.database), SQLSessionStore(base.database)
     signed_in = console_sessions(base)
+    keeper = custody(base)
 
     def forget_expired() -> None:
         now = base.clock.now()
@@ -120,6 +121,7 @@ def housekeeping(base: Foundations) -> Callable[[], None]:
             nonces.forget_expired(now)
             sessions.forget_expired(now)
             signed_in.forget_expired(now)
+        keeper.destroy_due()
 
     return forget_expired
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from broker.world import OPERATOR, PATH, SECRET, World
+from broker.world import OPERATOR, PATH, RECOVERY, SECRET, World
 from fakes import NOON
 
 from app.broker.secrets import ResourceID, associated_data
 from app.trust.audit import first_broken_link
 from app.trust.errors import (
+    ConflictError,
     ResourceNotFoundError,
     SealingError,
     StoreUnavailableError,
@@ -72,6 +74,107 @@ def test_a_deleted_secret_is_gone_for_guests_and_can_come_back(world: World) -> 
     """Deleting keeps history; writing goes on with the next version."""
     world.custody.delete(DEMO, OPERATOR)
     assert world.secrets.find(DEMO) is None
+    assert world.custody.write(DEMO, b"again", OPERATOR).version == 2
+
+
+@pytest.mark.parametrize("based_on", [0, 1, 3])
+def test_a_write_that_does_not_know_the_newest_version_stores_nothing(
+    world: World, based_on: int
+) -> None:
+    """The second of two writers is told, and nothing of the first is replaced."""
+    world.custody.write(DEMO, b"theirs", OPERATOR, based_on=1)
+    with pytest.raises(ConflictError, match="newest version is 2"):
+        world.custody.write(DEMO, b"ours", OPERATOR, based_on=based_on)
+    with pytest.raises(ConflictError):
+        world.custody.restore(DEMO, 1, OPERATOR, based_on=based_on)
+    assert [v.version for v in world.custody.versions(DEMO)] == [2, 1]
+
+
+def test_a_new_secret_is_based_on_none(world: World) -> None:
+    """Zero is what a form for a new path knows."""
+    assert world.custody.write(OTHER, b"x", OPERATOR, based_on=0).version == 1
+
+
+def test_restoring_makes_a_new_version_of_an_old_one(world: World) -> None:
+    """Sealed anew for its own number; guests get what the old one held."""
+    world.custody.write(DEMO, b"second", OPERATOR)
+    version = world.custody.restore(DEMO, 1, replace(OPERATOR, name="bob"))
+    assert (version.version, version.restored_from, version.created_by) == (3, 1, "bob")
+    secret = world.secrets.find(DEMO)
+    assert secret is not None
+    assert world.sealer.open(secret.sealed, associated_data(DEMO, 3)) == SECRET
+    assert world.db.audit[-1].entry.action == "secret:version:restore"
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "error"),
+    [(DEMO, 1, ConflictError), (DEMO, 2, ResourceNotFoundError), (OTHER, 1, ResourceNotFoundError)],
+    ids=["the active one", "no such version", "no such secret"],
+)
+def test_refuses_to_restore_what_is_not_there_or_is_active(
+    world: World, path: ResourceID, version: int, error: type[Exception]
+) -> None:
+    """And leaves neither a version nor a record."""
+    audited = len(world.db.audit)
+    with pytest.raises(error):
+        world.custody.restore(path, version, OPERATOR)
+    assert len(world.db.audit) == audited
+    assert len(world.db.secrets) == 1
+
+
+def test_a_deleted_secret_comes_back_until_its_time_is_over(world: World) -> None:
+    """To the microsecond: at the end of the window it is gone, erased or not."""
+    deleted = world.custody.delete(DEMO, OPERATOR)
+    until = world.custody.recoverable_until(deleted)
+    assert until == world.clock.now() + RECOVERY
+    world.clock.at = until - timedelta(microseconds=1)
+    assert world.custody.restore(DEMO, 1, OPERATOR).version == 2
+    assert world.custody.find_deleted(DEMO) is None
+    world.custody.delete(DEMO, OPERATOR)
+    world.clock.forward(days=30)
+    with pytest.raises(ResourceNotFoundError):
+        world.custody.restore(DEMO, 2, OPERATOR)
+
+
+def test_what_is_written_over_a_secret_whose_time_is_over_brings_nothing_back(
+    world: World,
+) -> None:
+    """Its old versions are erased first; numbers go on."""
+    world.custody.delete(DEMO, OPERATOR)
+    world.clock.forward(days=30)
+    assert world.custody.write(DEMO, b"new", OPERATOR, based_on=0).version == 2
+    assert [v.version for v in world.custody.versions(DEMO)] == [2]
+
+
+def test_housekeeping_erases_what_is_due_and_nothing_else(world: World) -> None:
+    """Once, written down, and never a secret that came back."""
+    world.custody.write(OTHER, b"x", OPERATOR)
+    world.custody.delete(DEMO, OPERATOR)
+    world.clock.forward(days=29)
+    world.custody.delete(OTHER, OPERATOR)
+    assert world.custody.destroy_due() == 0
+    world.clock.forward(days=1)
+    assert world.custody.destroy_due() == 1
+    assert world.custody.destroy_due() == 0
+    assert world.custody.versions(DEMO) == []
+    assert [v.resource_id for v, _ in world.db.secrets] == [OTHER]
+    entry = world.db.audit[-1].entry
+    assert (entry.action, entry.subject) == ("secret:secret:destroy", str(DEMO))
+    assert (entry.actor.name, entry.actor.role) == ("housekeeping", "system")
+
+
+def test_only_a_deleted_secret_is_destroyed(world: World) -> None:
+    """Two steps, so that no single slip erases what guests use."""
+    with pytest.raises(ConflictError):
+        world.custody.destroy(DEMO, OPERATOR)
+    with pytest.raises(ResourceNotFoundError):
+        world.custody.destroy(OTHER, OPERATOR)
+    world.custody.delete(DEMO, OPERATOR)
+    world.custody.destroy(DEMO, OPERATOR)
+    assert world.db.secrets == []
+    assert world.db.audit[-1].entry.actor == OPERATOR
+    with pytest.raises(ResourceNotFoundError):
+        world.custody.destroy(DEMO, OPERATOR)
     assert world.custody.write(DEMO, b"again", OPERATOR).version == 2
 
 

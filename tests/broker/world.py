@@ -45,6 +45,7 @@ from guest.wire.jwk import ECPublicJWK
 from guest.wire.messages import Attestation, Request, TEEEvidence
 
 LIFETIME = timedelta(minutes=5)
+RECOVERY = timedelta(days=30)
 OPERATOR = Actor("ada", "operator")
 SECRET = b"correct horse battery staple"
 PATH = ("default", "demo", "secret")
@@ -101,6 +102,7 @@ class World:
             self.db.transactions,
             self.clock,
             1024,
+            RECOVERY,
         )
         self.broker = self.new_replica()
 

@@ -209,6 +209,37 @@ def test_secrets_are_set_listed_and_deleted(site: Site) -> None:
     assert "resource-not-found" in site.refuses("secrets", "delete", PATH)
 
 
+def test_a_secret_goes_through_its_life(site: Site) -> None:
+    """Made, restored, listed by prefix and by tree, deleted, brought back, destroyed."""
+    assert site.does("secrets", "generate", PATH, "--recipe", "uuid") == f"{PATH} version 1\n"
+    site.does("secrets", "set", PATH, "-", "--based-on", "1", given=b"two")
+    assert "conflict" in site.refuses("secrets", "set", PATH, "-", "--based-on", "1", given=b"x")
+    assert site.does("secrets", "restore", PATH, "1") == f"{PATH} version 3\n"
+    lines = site.does("secrets", "versions", PATH).splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["version 3", "version 2", "version 1"]
+    assert lines[0].endswith("active\trestored from 1")
+    repository, kind, _ = PATH.split("/")
+    assert site.does("secrets", "tree") == f"{repository}\n"
+    assert site.does("secrets", "tree", repository) == f"{kind}\n"
+    assert site.does("secrets", "list", "--prefix", f"{repository}/").startswith(PATH)
+    assert site.does("secrets", "list", "--prefix", "zzz") == ""
+    assert "malformed-resource-path" in site.refuses("secrets", "list", "--prefix", "a b")
+    assert "conflict" in site.refuses("secrets", "destroy", PATH, "--yes")
+    site.does("secrets", "delete", PATH)
+    assert site.does("secrets", "deleted").startswith(f"{PATH}\tversion 3\t")
+    site.does("secrets", "restore", PATH, "3")
+    site.does("secrets", "delete", PATH)
+    assert site.run("secrets", "destroy", PATH, given=b"n\n").exit_code == 1
+    site.does("secrets", "destroy", PATH, "--yes")
+    assert site.does("secrets", "versions", PATH) == site.does("secrets", "deleted") == ""
+
+
+def test_who_got_a_secret_is_listed(site: Site, decisions: list[str]) -> None:
+    """The release that was allowed, and not the one that was denied."""
+    (line,) = site.does("secrets", "who-got", PATH).splitlines()
+    assert line.endswith(decisions[1])
+
+
 @pytest.mark.parametrize("path", ["a/b", "a/b/../c", "a//c", "a/b/c/d", "a/b/ö", ""])
 def test_a_path_that_is_none_is_refused(site: Site, path: str) -> None:
     """The same paths as everywhere."""

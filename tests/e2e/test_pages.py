@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,17 @@ def test_the_tutorial_runs_to_its_end(tmp_path: Path) -> None:
     assert output.count("correct horse battery staple") == 2
     assert "policy-denied" in output
     assert output.count('"same": true') == 2
+
+
+def test_the_console_how_tos_run_to_their_end(tmp_path: Path) -> None:
+    """What operators do from the terminal, on the demo's settings."""
+    port = str(free_port())
+    command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", port)
+    with running(command, f"http://127.0.0.1:{port}", tmp_path / "log"):
+        shutil.copy(tmp_path / "var" / "demo.toml", tmp_path / "vouchgate.toml")
+        output = run(script_of("how-to/manage-secrets.md"), tmp_path)
+    assert "default/app/password version 3" in output
+    assert "default/app/key version 2" in output
 
 
 def test_sealed_secrets_are_opened_as_the_page_says(tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def test_every_operation_answers_as_described(callers: dict[str, Caller]) -> Non
     walk.call(
         "GET /kbs/v0/resource/{repository}/{type}/{tag}", path_parameters=resource, headers=bearer
     )
-    observe(walk, resource)
+    observe(walk)
+    keep_secrets(walk, resource)
     walk.operate("DELETE /kbs/v0/resource/{repository}/{type}/{tag}", path_parameters=resource)
     assert walk.succeeded == set(OPERATIONS)
 
@@ -152,16 +153,31 @@ def administer(walk: Walk, resource: dict[str, str]) -> None:
     walk.operate("POST /api/v1/keys/rotate")
 
 
-def observe(walk: Walk, resource: dict[str, str]) -> None:
+def keep_secrets(walk: Walk, resource: dict[str, str]) -> None:
+    """The life of a secret by the REST API of operators."""
+    one = "/api/v1/secrets/{repository}/{type}/{tag}"
+    walk.operate(f"POST {one}/versions", path_parameters=resource, body=b"another secret")
+    walk.operate(f"POST {one}/restore", path_parameters=resource, body={"version": 1})
+    for path in ("/api/v1/secrets", "/api/v1/secrets/tree", "/api/v1/secrets/deleted"):
+        walk.operate(f"GET {path}")
+    for path in (one, f"{one}/who-got"):
+        walk.operate(f"GET {path}", path_parameters=resource)
+    doomed = {**resource, "tag": "doomed"}
+    walk.operate(f"POST {one}/versions", path_parameters=doomed, body=b"short-lived")
+    walk.operate(f"DELETE {one}", path_parameters=doomed)
+    walk.operate("GET /api/v1/secrets/deleted")
+    walk.operate(f"POST {one}/destroy", path_parameters=doomed)
+
+
+def observe(walk: Walk) -> None:
     """Read everything that there is to read."""
     for path in ("/healthz", "/readyz", "/openapi.yaml", "/policy"):
         walk.call(f"GET {path}")
     walk.call("GET /.well-known/jwks.json")
     walk.call("GET /.well-known/openid-configuration")
     walk.call("GET /policy/{policy_id}", path_parameters={"policy_id": "default_cpu"})
-    for path in ("/metrics", "/kbs/v0/resource-policy", "/api/v1/audit", "/api/v1/secrets"):
+    for path in ("/metrics", "/kbs/v0/resource-policy", "/api/v1/audit"):
         walk.operate(f"GET {path}")
-    walk.operate("GET /api/v1/secrets/{repository}/{type}/{tag}", path_parameters=resource)
     for record in walk.operate("GET /api/v1/decisions").json():
         named = {"decision_id": record["decision_id"]}
         walk.operate("GET /api/v1/decisions/{decision_id}", path_parameters=named)

@@ -22,6 +22,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.schema import CreateIndex
 from store.every_port import sql_stores
 
+from app.broker.secrets import ResourceID
 from app.store import migrate
 from app.store.database import Database, db, init_app
 from app.store.tables import metadata
@@ -31,12 +32,24 @@ from app.trust.policy_engine import PolicyText
 
 _MIGRATE = """
 import sys
+from app.broker.secrets import ResourceID
 from app.store import migrate
 from app.store.database import Database
 print("ready", flush=True)
 sys.stdin.readline()
 migrate.upgrade(Database.from_url(sys.argv[1]))
 """
+
+
+# One that was deleted, and one that was not.
+_SECRETS_OF_THE_FIRST_SCHEMA = (
+    """INSERT INTO secrets
+       (secret_id, repository, type, tag, last_version, active_version, deleted_at)
+       VALUES (1, 'a', 'b', 'c', 1, NULL, 5), (2, 'a', 'b', 'd', 1, 1, NULL)""",
+    """INSERT INTO secret_versions
+       (secret_id, version, size_bytes, created_at, created_by, sealed)
+       VALUES (1, 1, 9, 5, 'ada', 'x'), (2, 1, 9, 5, 'ada', 'y')""",
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -113,6 +126,27 @@ def test_accounts_outlive_console_sessions(empty: Database) -> None:
     migrate.downgrade(empty, "0001")
     with empty.read() as connection:
         assert connection.execute(text("SELECT name, epoch FROM operators")).all() == [("ann", 3)]
+
+
+def test_secrets_that_were_deleted_before_get_a_whole_window(
+    empty: Database, now: datetime
+) -> None:
+    """Whoever deleted them was promised that versions stay; nothing of them is lost, up or down."""
+    migrate.upgrade(empty, "0001")
+    with empty.transaction():
+        for statement in _SECRETS_OF_THE_FIRST_SCHEMA:
+            empty.writing().execute(text(statement))
+    migrate.upgrade(empty)
+    stores = sql_stores(empty)
+    (deleted,) = stores.secrets.deleted(after=None, limit=9)
+    assert deleted.deleted_at > now
+    assert deleted.deleted_by is None
+    for path in ("c", "d"):
+        (found,) = stores.secrets.versions(ResourceID("a", "b", path))
+        assert (found.size_bytes, found.created_by, found.restored_from) == (9, "ada", None)
+    migrate.downgrade(empty, "0001")
+    with empty.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM secret_versions")).scalar() == 2
 
 
 def test_up_again_changes_nothing(database: Database) -> None:

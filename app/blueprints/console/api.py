@@ -7,16 +7,15 @@ from dataclasses import asdict
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints.console import api_proposals, settings
-from app.blueprints.console.queries import decision_query
+from app.blueprints.console import api_proposals, api_secrets, settings
+from app.blueprints.console.queries import decision_query, decision_summary
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
 from app.blueprints.parsing import page_limit
-from app.broker.secrets import ResourceID, SecretVersion
 from app.console.permissions import Permission
 from app.trust.audit import AuditRecord
 from app.trust.decisions import DecisionRecord
-from app.trust.errors import DecisionNotFoundError, MalformedRequestError, ResourceNotFoundError
+from app.trust.errors import DecisionNotFoundError, MalformedRequestError
 from app.trust.json_types import JSONObject
 
 
@@ -28,7 +27,7 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
     settings.add_to_api(bp)
     api_proposals.add_to(bp)
     if with_broker:
-        _add_secrets(bp)
+        api_secrets.add_to(bp)
     if with_attestation:
         _add_keys(bp)
     return bp
@@ -66,37 +65,12 @@ def _add_audit(bp: Blueprint) -> None:
         return jsonify([audit_line(record) for record in page])
 
 
-def _add_secrets(bp: Blueprint) -> None:
-    @bp.get("/secrets")
-    @access(Permission.SECRET_READ)
-    def secrets() -> ResponseReturnValue:
-        after = request.args.get("after")
-        resource_id = ResourceID.of(after.split("/")) if after else None
-        page = services().custody.page(after=resource_id, limit=page_limit())
-        return jsonify([_version(version) for version in page])
-
-    @bp.get("/secrets/<path:path>")
-    @access(Permission.SECRET_READ)
-    def secret(path: str) -> ResponseReturnValue:
-        versions = services().custody.versions(ResourceID.of(path.split("/")))
-        if not versions:
-            raise ResourceNotFoundError("there is no such secret")
-        return jsonify([_version(version) for version in versions])
-
-
 def _add_keys(bp: Blueprint) -> None:
     @bp.post("/keys/rotate")
     @access(Permission.KEY_ROTATE)
     def rotate() -> ResponseReturnValue:
         services().token_keys.rotate(actor())
         return jsonify(services().token_keys.key_set())
-
-
-def decision_summary(record: DecisionRecord) -> JSONObject:
-    """A decision without its inputs and result."""
-    summary = asdict(record)
-    del summary["inputs"], summary["result"]
-    return {**summary, "at": record.at.isoformat()}
 
 
 def audit_line(record: AuditRecord) -> JSONObject:
@@ -111,11 +85,3 @@ def _decision(decision_id: str) -> DecisionRecord:
     if record is None:
         raise DecisionNotFoundError("no decision of this id is recorded")
     return record
-
-
-def _version(version: SecretVersion) -> JSONObject:
-    return {
-        **asdict(version),
-        "resource_id": str(version.resource_id),
-        "created_at": version.created_at.isoformat(),
-    }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # stubs lag behind
 from wtforms.validators import InputRequired, NumberRange
 from wtforms.widgets import HiddenInput
 
 from app.console.permissions import Role
-from app.console.recipes import RECIPES
 
 
 class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
@@ -33,24 +32,6 @@ class ReferenceValueFileForm(FlaskForm):  # type: ignore[misc]
     """A file of reference values."""
 
     file = FileField("File", [InputRequired("Choose a file.")])
-
-
-class SecretForm(FlaskForm):  # type: ignore[misc]
-    """Where a secret goes, and what it is: a file when there is one, otherwise the text."""
-
-    path = StringField("Path: repository/type/tag", [InputRequired("A secret has a path.")])
-    origin = RadioField(
-        "Where the value comes from",
-        choices=[
-            SelectChoice("text", "the text below"),
-            SelectChoice("file", "a file"),
-            SelectChoice("generated", "made here"),
-        ],
-        default="text",
-    )
-    text = TextAreaField("Text")
-    file = FileField("File")
-    recipe = SelectField("Made as", choices=[SelectChoice(name) for name in RECIPES])
 
 
 class OperatorForm(FlaskForm):  # type: ignore[misc]

@@ -1,14 +1,19 @@
-"""Filters of lists, from query parameters to domain queries; pages and REST read the same."""
+"""Filters of lists, from query parameters to domain queries, and what a list tells of a decision.
+
+Pages and REST read the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TypeVar
 
 from app.blueprints.parsing import page_limit
-from app.trust.decisions import DecisionKind, DecisionQuery, Outcome
+from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
 from app.trust.errors import MalformedRequestError
+from app.trust.json_types import JSONObject
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -29,6 +34,13 @@ def decision_query(parameters: Mapping[str, str]) -> DecisionQuery:
         before=parameters.get("before") or None,
         limit=page_limit(),
     )
+
+
+def decision_summary(record: DecisionRecord) -> JSONObject:
+    """A decision without its inputs and result."""
+    summary = asdict(record)
+    del summary["inputs"], summary["result"]
+    return {**summary, "at": record.at.isoformat()}
 
 
 def _member(kind: type[E], text: str | None) -> E | None:

@@ -1,135 +1,119 @@
-"""Pages of secrets: list, write, delete, and who got them. No page ever shows a value."""
+"""Pages of secrets: the tree, a secret and its versions, and what was deleted."""
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints.console.forms import SecretForm
+from app.blueprints.console.api_secrets import after_path, releases_of
 from app.blueprints.console.navigation import may
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
-from app.blueprints.parsing import page_limit
-from app.broker.secrets import ResourceID, SecretVersion
+from app.blueprints.gate import access
+from app.blueprints.parsing import page_limit, whole_number
+from app.broker.secrets import VERSION_PAGE, PathPrefix, ResourceID
 from app.console.permissions import Permission
-from app.console.recipes import RECIPES
-from app.trust.decisions import DecisionKind, DecisionQuery
-from app.trust.errors import (
-    MalformedRequestError,
-    MalformedResourceError,
-    ResourceNotFoundError,
-    TooLargeError,
-)
+from app.console.secret_tree import opened
+from app.trust.errors import MalformedResourceError, ResourceNotFoundError
 
-_ONE = "/secrets/<repository>/<kind>/<tag>"
-_REPOSITORIES = 200
-_WHO_GOT_IT = 20
+ONE = "/secrets/<repository>/<kind>/<tag>"
 
 
 def add_to(bp: Blueprint) -> None:
     """Add the routes."""
-    _add_reading(bp)
-    _add_writing(bp)
-    _add_deleting(bp)
+    _add_lists(bp)
+    _add_one(bp)
+    _add_who(bp)
 
 
-def _add_reading(bp: Blueprint) -> None:
+def _add_lists(bp: Blueprint) -> None:
     @bp.get("/secrets")
     @access(Permission.SECRET_READ)
     def secrets() -> ResponseReturnValue:
-        limit, after = page_limit(), request.args.get("after") or None
-        within = tuple(filter(None, (request.args.get("repository"), request.args.get("type"))))
-        start = ResourceID.of(after.split("/")) if after else None
-        page = services().custody.page(after=start, limit=limit, within=within)
-        return render_template(
+        limit, wanted, fault = page_limit(), request.args.get("prefix", ""), None
+        try:
+            within = PathPrefix.parse(wanted)
+        except MalformedResourceError as error:
+            within, fault = PathPrefix(), error.message
+        page = services().custody.page(after=after_path(), limit=limit, within=within)
+        tree = opened(
+            services().custody,
+            within,
+            after_repository=request.args.get("after_repository"),
+            after_type=request.args.get("after_type"),
+        )
+        shown = render_template(
             "console/secrets/list.html",
-            secrets=page,
-            repositories=services().custody.repositories(_REPOSITORIES),
-            within=within,
-            after=after,
-            next_after=page[-1].resource_id if len(page) == limit else None,
+            secrets=() if fault else page,
+            tree=tree,
+            wanted=wanted,
+            fault=fault,
+            after=request.args.get("after"),
+            next_after=page[-1].resource_id if len(page) == limit and not fault else None,
             may_write=may(g.caller, Permission.SECRET_WRITE),
         )
+        return shown, 400 if fault else 200
 
-    @bp.get(_ONE)
+    @bp.get("/secrets/deleted")
+    @access(Permission.SECRET_READ)
+    def deleted_secrets() -> ResponseReturnValue:
+        limit = page_limit()
+        page = services().custody.deleted(after=after_path(), limit=limit)
+        return render_template(
+            "console/secrets/deleted.html",
+            secrets=[(each, services().custody.recoverable_until(each)) for each in page],
+            after=request.args.get("after"),
+            next_after=page[-1].resource_id if len(page) == limit else None,
+        )
+
+
+def _add_one(bp: Blueprint) -> None:
+    @bp.get(ONE)
     @access(Permission.SECRET_READ)
     def secret(repository: str, kind: str, tag: str) -> ResponseReturnValue:
-        resource_id, versions = _versions(repository, kind, tag)
-        query = DecisionQuery(
-            kind=DecisionKind.RELEASE, subject=f"resource/{resource_id}", limit=_WHO_GOT_IT
-        )
+        resource_id = ResourceID.of([repository, kind, tag])
+        below = whole_number(request.args, "before", 0) or None
+        versions = services().custody.versions(resource_id, below=below)
+        if not versions:
+            raise ResourceNotFoundError("there is no such secret")
+        deleted = services().custody.find_deleted(resource_id)
         return render_template(
             "console/secrets/show.html",
-            resource_id=resource_id,
             versions=versions,
-            is_there=any(version.active for version in versions),
-            decisions=services().decisions.page(query),
-            may_write=may(g.caller, Permission.SECRET_WRITE),
-            may_delete=may(g.caller, Permission.SECRET_DELETE),
+            older=versions[-1].version if len(versions) == VERSION_PAGE else None,
+            until=services().custody.recoverable_until(deleted) if deleted else None,
+            **_head(resource_id),
         )
 
 
-def _add_writing(bp: Blueprint) -> None:
-    @bp.route("/secrets/new", methods=["GET", "POST"])
-    @access(Permission.SECRET_WRITE)
-    def new_secret() -> ResponseReturnValue:
-        form = SecretForm(data={"path": request.args.get("path", "")})
-        if not form.validate_on_submit():
-            form.text.data = ""
-            return render_template("console/secrets/new.html", form=form)
-        try:
-            resource_id = ResourceID.of((form.path.data or "").strip().split("/"))
-            version = services().custody.write(resource_id, _value(form), actor())
-        except (MalformedResourceError, MalformedRequestError, TooLargeError) as error:
-            # The one text that a form does not come back with.
-            form.text.data = ""
-            page = render_template("console/secrets/new.html", form=form, fault=error.message)
-            return page, 400
-        flash(f"Version {version.version} is stored: {version.size_bytes} bytes, sealed.")
-        return redirect(_address(resource_id), 303)
-
-
-def _add_deleting(bp: Blueprint) -> None:
-    @bp.get(f"{_ONE}/delete")
-    @access(Permission.SECRET_DELETE)
-    def confirm_secret_deletion(repository: str, kind: str, tag: str) -> ResponseReturnValue:
-        resource_id, _ = _versions(repository, kind, tag)
-        return render_template("console/secrets/delete.html", resource_id=resource_id)
-
-    @bp.post(f"{_ONE}/delete")
-    @access(Permission.SECRET_DELETE)
-    def delete_secret(repository: str, kind: str, tag: str) -> ResponseReturnValue:
+def _add_who(bp: Blueprint) -> None:
+    @bp.get(f"{ONE}/who-got")
+    @access(Permission.SECRET_READ)
+    def who_got_secret(repository: str, kind: str, tag: str) -> ResponseReturnValue:
         resource_id = ResourceID.of([repository, kind, tag])
-        if request.form.get("path") != str(resource_id):
-            raise MalformedRequestError("type the path of the secret to delete it")
-        services().custody.delete(resource_id, actor())
-        flash(f"{resource_id} is deleted: no guest gets it any more.")
-        return redirect(url_for(".secrets"), 303)
+        query = releases_of(resource_id)
+        page = services().decisions.page(query)
+        return render_template(
+            "console/secrets/who_got.html",
+            decisions=page,
+            before=query.before,
+            older=page[-1].decision_id if len(page) == query.limit else None,
+            **_head(resource_id),
+        )
 
 
-def _value(form: SecretForm) -> bytes:
-    """The plaintext that a form asks to store."""
-    if form.origin.data == "generated":
-        return RECIPES[form.recipe.data]()
-    if form.origin.data == "file":
-        content: bytes = form.file.data.read() if form.file.data else b""
-    else:
-        # Browsers end the lines of a form with CR LF (HTML, 4.10.21.4).
-        content = (form.text.data or "").replace("\r\n", "\n").encode()
-    if not content:
-        raise MalformedRequestError("there is nothing to store: the text or the file is empty")
-    return content
+def _head(resource_id: ResourceID) -> dict[str, object]:
+    """What the head of every page about one secret shows."""
+    return {
+        "resource_id": resource_id,
+        "newest": newest_version(resource_id),
+        "deleted": services().custody.find_deleted(resource_id),
+        "may_write": may(g.caller, Permission.SECRET_WRITE),
+        "may_delete": may(g.caller, Permission.SECRET_DELETE),
+        "may_destroy": may(g.caller, Permission.SECRET_DESTROY),
+    }
 
 
-def _versions(repository: str, kind: str, tag: str) -> tuple[ResourceID, list[SecretVersion]]:
-    resource_id = ResourceID.of([repository, kind, tag])
-    versions = services().custody.versions(resource_id)
-    if not versions:
-        raise ResourceNotFoundError("there is no such secret")
-    return resource_id, versions
-
-
-def _address(resource_id: ResourceID) -> str:
-    return url_for(
-        ".secret", repository=resource_id.repository, kind=resource_id.type, tag=resource_id.tag
-    )
+def newest_version(resource_id: ResourceID) -> int:
+    """The number of the newest version that is still here; 0 when there is none."""
+    newest = services().custody.versions(resource_id, limit=1)
+    return newest[0].version if newest else 0
