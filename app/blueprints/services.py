@@ -16,6 +16,7 @@ from app.console.effective_settings import EffectiveSettings
 from app.console.explanations import Explanation
 from app.console.operators import OperatorService
 from app.console.proposals import Proposals
+from app.console.secret_reach import SecretReach
 from app.console.sessions import ConsoleSessions
 from app.trust.audit import Actor, AuditLog
 from app.trust.clock import Clock
@@ -63,6 +64,7 @@ class Services:
     operators: OperatorService
     console_sessions: ConsoleSessions
     proposals: Proposals
+    secret_reach: SecretReach
     housekeeping: Callable[[], None]
     rotate_tickets: Callable[[Actor], None]
     rewrap: Callable[[Actor], int]

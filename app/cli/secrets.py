@@ -9,8 +9,10 @@ import click
 
 from app.broker.secrets import PathPrefix, ResourceID
 from app.cli.opening import CONFIG, actor, opened
+from app.console.attested_guests import guest_of
 from app.console.recipes import RECIPES, made
 from app.trust.decisions import DecisionKind, DecisionQuery, Outcome
+from app.trust.errors import DecisionNotFoundError
 
 _BASED_ON = click.option(
     "--based-on",
@@ -163,6 +165,45 @@ def who_got(path: str, config_path: Path | None) -> None:
                 facts = (at, each.tee or "-", each.token_id or "-", each.decision_id)
                 click.echo("\t".join(facts))
             before = page[-1].decision_id
+
+
+@secrets.command("who-may")
+@click.argument("path")
+@CONFIG
+def who_may(path: str, config_path: Path | None) -> None:
+    """List the guests that attested lately, and whether the policy would give them a secret now."""
+    resource_id = _resource(path)
+    with opened(config_path) as services:
+        for each in services.secret_reach.who_may(resource_id):
+            facts = (
+                "allowed" if each.allowed else "denied",
+                each.guest.at.strftime("%Y-%m-%d %H:%M:%S"),
+                each.guest.tee or "-",
+                each.guest.status or "-",
+                each.guest.measurement or "-",
+                each.guest.decision_id,
+                each.reason or "-",
+            )
+            click.echo("\t".join(facts))
+
+
+@secrets.command("what-may")
+@click.argument("decision_id")
+@CONFIG
+def what_may(decision_id: str, config_path: Path | None) -> None:
+    """List the secrets that the policy would give now to the guest that a decision is about."""
+    with opened(config_path) as services:
+        record = services.decisions.find(decision_id)
+        guest = guest_of(record) if record else None
+        if guest is None:
+            raise DecisionNotFoundError("no decision of this id is about a guest that was verified")
+        after = None
+        while page := services.custody.page(after=after, limit=500):
+            paths = [each.resource_id for each in page]
+            for prospect in services.secret_reach.what_may(guest, paths):
+                if prospect.allowed:
+                    click.echo(prospect.resource_id)
+            after = paths[-1]
 
 
 @secrets.command("rewrap")

@@ -11,6 +11,7 @@ from app import named
 from app.blueprints.services import Services
 from app.broker.issuers import Issuers
 from app.console.explanations import Explanations
+from app.console.secret_reach import SecretReach
 from app.named import Faults
 from app.settings import Settings
 from app.store.database import Database, init_app
@@ -114,6 +115,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         operators=operator_service(base),
         console_sessions=console_sessions(base),
         proposals=proposals(base, attestation, kbs.policies),
+        secret_reach=SecretReach(base.decisions, kbs.policies, base.engine, base.revisions),
         housekeeping=housekeeping(base),
         rotate_tickets=lambda actor: rotate_tickets(base, actor),
         rewrap=lambda actor: rewrap(base, actor),

@@ -234,6 +234,18 @@ def test_a_secret_goes_through_its_life(site: Site) -> None:
     assert site.does("secrets", "versions", PATH) == site.does("secrets", "deleted") == ""
 
 
+def test_who_may_get_a_secret_and_what_a_guest_may_get(site: Site, decisions: list[str]) -> None:
+    """The guest that is affirmed may, the other may not."""
+    lines = [line.split("\t") for line in site.does("secrets", "who-may", PATH).splitlines()]
+    assert {(line[0], line[5]) for line in lines} == {
+        ("denied", decisions[2]),
+        ("allowed", decisions[1]),
+    }
+    assert site.does("secrets", "what-may", decisions[1]) == f"{PATH}\n"
+    assert site.does("secrets", "what-may", decisions[2]) == ""
+    assert "decision-not-found" in site.refuses("secrets", "what-may", "0" * 32)
+
+
 def test_who_got_a_secret_is_listed(site: Site, decisions: list[str]) -> None:
     """The release that was allowed, and not the one that was denied."""
     (line,) = site.does("secrets", "who-got", PATH).splitlines()

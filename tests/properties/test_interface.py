@@ -160,8 +160,10 @@ def keep_secrets(walk: Walk, resource: dict[str, str]) -> None:
     walk.operate(f"POST {one}/restore", path_parameters=resource, body={"version": 1})
     for path in ("/api/v1/secrets", "/api/v1/secrets/tree", "/api/v1/secrets/deleted"):
         walk.operate(f"GET {path}")
-    for path in (one, f"{one}/who-got"):
-        walk.operate(f"GET {path}", path_parameters=resource)
+    for path in (one, f"{one}/who-got", f"{one}/who-may"):
+        guests = walk.operate(f"GET {path}", path_parameters=resource).json()
+    seen = {"decision_id": guests[0]["decision_id"]}
+    walk.operate("GET /api/v1/decisions/{decision_id}/secrets", path_parameters=seen)
     doomed = {**resource, "tag": "doomed"}
     walk.operate(f"POST {one}/versions", path_parameters=doomed, body=b"short-lived")
     walk.operate(f"DELETE {one}", path_parameters=doomed)

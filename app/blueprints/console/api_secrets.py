@@ -15,10 +15,12 @@ from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
 from app.blueprints.parsing import body_bytes, json_object, page_limit, whole_number
 from app.broker.secrets import DeletedSecret, PathPrefix, ResourceID, SecretVersion
+from app.console.attested_guests import AttestedGuest, guest_of
 from app.console.permissions import Permission
 from app.console.recipes import made
+from app.console.secret_reach import Prospect
 from app.trust.decisions import DecisionKind, DecisionQuery, Outcome
-from app.trust.errors import MalformedRequestError, ResourceNotFoundError
+from app.trust.errors import DecisionNotFoundError, MalformedRequestError, ResourceNotFoundError
 from app.trust.json_types import JSONObject
 
 _ONE = "/secrets/<repository>/<kind>/<tag>"
@@ -137,6 +139,49 @@ def _add_who(bp: Blueprint) -> None:
     def who_got_secret(repository: str, kind: str, tag: str) -> ResponseReturnValue:
         query = releases_of(ResourceID.of([repository, kind, tag]))
         return jsonify([decision_summary(each) for each in services().decisions.page(query)])
+
+    @bp.get(f"{_ONE}/who-may")
+    @access(Permission.SECRET_READ)
+    def who_may_get_secret(repository: str, kind: str, tag: str) -> ResponseReturnValue:
+        prospects = services().secret_reach.who_may(ResourceID.of([repository, kind, tag]))
+        return jsonify([_who(each) for each in prospects])
+
+    @bp.get("/decisions/<decision_id>/secrets")
+    @access(Permission.SECRET_READ)
+    def what_guest_may_get(decision_id: str) -> ResponseReturnValue:
+        page = services().custody.page(after=after_path(), limit=page_limit())
+        paths = [each.resource_id for each in page]
+        prospects = services().secret_reach.what_may(attested_guest(decision_id), paths)
+        return jsonify(
+            [
+                {
+                    "resource_id": str(each.resource_id),
+                    "allowed": each.allowed,
+                    "reason": each.reason,
+                }
+                for each in prospects
+            ]
+        )
+
+
+def attested_guest(decision_id: str) -> AttestedGuest:
+    """The guest that a decision is about.
+
+    Raises:
+        DecisionNotFoundError: there is no such decision, or nothing of a guest was verified.
+    """
+    record = services().decisions.find(decision_id)
+    guest = guest_of(record) if record else None
+    if guest is None:
+        raise DecisionNotFoundError("no decision of this id is about a guest that was verified")
+    return guest
+
+
+def _who(prospect: Prospect) -> JSONObject:
+    guest = asdict(prospect.guest)
+    del guest["claims"]
+    guest["at"] = prospect.guest.at.isoformat()
+    return {**guest, "allowed": prospect.allowed, "reason": prospect.reason}
 
 
 def _below() -> int | None:

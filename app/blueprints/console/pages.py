@@ -23,6 +23,7 @@ from app.blueprints.console.navigation import account_links, may, navigation
 from app.blueprints.console.queries import decision_query
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, access
+from app.console.attested_guests import guest_of
 from app.console.overview import CHART_HEIGHT, CHART_WIDTH
 from app.console.overview import overview as count_decisions
 from app.console.permissions import Permission
@@ -100,6 +101,7 @@ def _add_decisions(bp: Blueprint) -> None:
             record=record,
             inputs=_readable(record.inputs),
             result=_readable(record.result),
+            may_see_secrets=may(g.caller, Permission.SECRET_READ) and guest_of(record) is not None,
         )
 
     @bp.get("/decisions/<decision_id>/why")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints.console.api_secrets import after_path, releases_of
+from app.blueprints.console.api_secrets import after_path, attested_guest, releases_of
 from app.blueprints.console.navigation import may
 from app.blueprints.deps import services
 from app.blueprints.gate import access
@@ -75,12 +75,10 @@ def _add_one(bp: Blueprint) -> None:
         versions = services().custody.versions(resource_id, below=below)
         if not versions:
             raise ResourceNotFoundError("there is no such secret")
-        deleted = services().custody.find_deleted(resource_id)
         return render_template(
             "console/secrets/show.html",
             versions=versions,
             older=versions[-1].version if len(versions) == VERSION_PAGE else None,
-            until=services().custody.recoverable_until(deleted) if deleted else None,
             **_head(resource_id),
         )
 
@@ -100,13 +98,39 @@ def _add_who(bp: Blueprint) -> None:
             **_head(resource_id),
         )
 
+    @bp.get(f"{ONE}/who-may")
+    @access(Permission.SECRET_READ)
+    def who_may_get_secret(repository: str, kind: str, tag: str) -> ResponseReturnValue:
+        resource_id = ResourceID.of([repository, kind, tag])
+        return render_template(
+            "console/secrets/who_may.html",
+            prospects=services().secret_reach.who_may(resource_id),
+            **_head(resource_id),
+        )
+
+    @bp.get("/decisions/<decision_id>/secrets")
+    @access(Permission.SECRET_READ)
+    def what_guest_may_get(decision_id: str) -> ResponseReturnValue:
+        limit, guest = page_limit(), attested_guest(decision_id)
+        page = services().custody.page(after=after_path(), limit=limit)
+        paths = [each.resource_id for each in page]
+        return render_template(
+            "console/secrets/within_reach.html",
+            guest=guest,
+            prospects=services().secret_reach.what_may(guest, paths),
+            after=request.args.get("after"),
+            next_after=paths[-1] if len(page) == limit else None,
+        )
+
 
 def _head(resource_id: ResourceID) -> dict[str, object]:
     """What the head of every page about one secret shows."""
+    deleted = services().custody.find_deleted(resource_id)
     return {
         "resource_id": resource_id,
         "newest": newest_version(resource_id),
-        "deleted": services().custody.find_deleted(resource_id),
+        "deleted": deleted,
+        "until": services().custody.recoverable_until(deleted) if deleted else None,
         "may_write": may(g.caller, Permission.SECRET_WRITE),
         "may_delete": may(g.caller, Permission.SECRET_DELETE),
         "may_destroy": may(g.caller, Permission.SECRET_DESTROY),
