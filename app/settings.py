@@ -15,6 +15,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 Role: TypeAlias = Literal["as", "kbs", "console"]
+OperatorRole: TypeAlias = Literal[
+    "viewer", "auditor", "policy-author", "secret-custodian", "operator", "owner"
+]
 # RSA1_5 is not among them: it has a setting of its own, with its own warning.
 ResponseAlgorithm: TypeAlias = Literal["ECDH-ES+A256KW", "RSA-OAEP-256", "ML-KEM-768+A192KW"]
 Seconds: TypeAlias = Annotated[int, Field(ge=1, le=31_536_000)]
@@ -277,6 +280,7 @@ class ConsoleSettings:
             operator may do what is dangerous.
         two_person_rule: whether changes of policies and reference values need the approval of
             someone who did not propose them.
+        second_factor_roles: operators of these roles must have a second factor.
     """
 
     __pydantic_config__ = _STRICT
@@ -284,6 +288,7 @@ class ConsoleSettings:
     session_lifetime_seconds: Seconds = 28800
     proof_lifetime_seconds: Seconds = 900
     two_person_rule: bool = False
+    second_factor_roles: tuple[OperatorRole, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

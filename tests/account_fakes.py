@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fakes import MemoryDatabase
 
+from app.console.attempts import Count
 from app.console.operators import Operator
+from app.console.second_factors import SecondFactor
 from app.console.sessions import ConsoleSession
 from app.trust.errors import ConflictError
 
@@ -95,3 +97,84 @@ class MemoryConsoleSessions:
         dropped = len(self.db.console_sessions) - len(kept)
         self.db.console_sessions = {s.digest: s for s in kept}
         return dropped
+
+
+class MemoryAttempts:
+    """The port ``AttemptStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def find(self, bucket: str, now: datetime) -> Count | None:
+        count = self.db.attempts.get(bucket)
+        return count if count is not None and count.ends_at > now else None
+
+    def add(self, bucket: str, now: datetime, window: timedelta) -> Count:
+        self.db.write()
+        count = self.find(bucket, now) or Count(0, now + window)
+        self.db.attempts[bucket] = replace(count, attempts=count.attempts + 1)
+        return self.db.attempts[bucket]
+
+    def give_back(self, bucket: str) -> None:
+        self.db.write()
+        count = self.db.attempts.get(bucket)
+        if count is not None and count.attempts > 0:
+            self.db.attempts[bucket] = replace(count, attempts=count.attempts - 1)
+
+    def clear(self, bucket: str) -> None:
+        self.db.write()
+        self.db.attempts.pop(bucket, None)
+
+    def forget_expired(self, now: datetime) -> int:
+        self.db.write()
+        kept = {bucket: c for bucket, c in self.db.attempts.items() if c.ends_at > now}
+        dropped = len(self.db.attempts) - len(kept)
+        self.db.attempts = kept
+        return dropped
+
+
+class MemorySecondFactors:
+    """The port ``SecondFactorStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def find(self, operator: str) -> SecondFactor | None:
+        return self.db.second_factors.get(operator)
+
+    def all(self) -> list[SecondFactor]:
+        return [self.db.second_factors[name] for name in sorted(self.db.second_factors)]
+
+    def put(self, factor: SecondFactor, recovery_codes: list[str]) -> None:
+        self.db.write()
+        if factor.operator in self.db.second_factors:
+            raise ConflictError("there is one already")
+        self.db.second_factors[factor.operator] = factor
+        self.db.recovery_codes |= {(factor.operator, each) for each in recovery_codes}
+
+    def replace_sealed(self, operator: str, sealed_secret: bytes) -> None:
+        self.db.write()
+        changed = replace(self.db.second_factors[operator], sealed_secret=sealed_secret)
+        self.db.second_factors[operator] = changed
+
+    def advance(self, operator: str, step: int) -> bool:
+        self.db.write()
+        factor = self.db.second_factors[operator]
+        if step <= factor.last_step:
+            return False
+        self.db.second_factors[operator] = replace(factor, last_step=step)
+        return True
+
+    def spend_recovery_code(self, operator: str, digest: str) -> bool:
+        self.db.write()
+        there = (operator, digest) in self.db.recovery_codes
+        self.db.recovery_codes.discard((operator, digest))
+        return there
+
+    def recovery_codes_left(self, operator: str) -> int:
+        return sum(name == operator for name, _ in self.db.recovery_codes)
+
+    def remove(self, operator: str) -> bool:
+        self.db.write()
+        self.db.recovery_codes = {each for each in self.db.recovery_codes if each[0] != operator}
+        return self.db.second_factors.pop(operator, None) is not None

@@ -31,7 +31,16 @@ class Console:
     csrf: str
 
     @classmethod
-    def of(cls, app: Flask, services: Services, role: Role, name: str | None = None) -> Console:
+    def of(
+        cls,
+        app: Flask,
+        services: Services,
+        role: Role,
+        name: str | None = None,
+        *,
+        first_page: str = "/console/",
+        over: str = "http://localhost",
+    ) -> Console:
         """A new operator of this role, signed in."""
         operator = Operator(
             name=name or f"an-{role}",
@@ -43,11 +52,24 @@ class Console:
         )
         with app.app_context(), services.operators.transactions():
             services.operators.operators.add(operator)
+        return cls.again(app, operator.name, first_page=first_page, over=over)
+
+    @classmethod
+    def again(
+        cls,
+        app: Flask,
+        name: str,
+        *,
+        first_page: str = "/console/",
+        over: str = "http://localhost",
+    ) -> Console:
+        """An operator that there is, in another browser."""
         client = app.test_client()
-        form = {"name": operator.name, "password": PASSWORD}
-        form["csrf_token"] = cls._token(client.get("/console/sign-in"))
-        assert client.post("/console/sign-in", data=form).status_code == 303
-        return cls(client, cls._token(client.get("/console/")))
+        form = {"name": name, "password": PASSWORD}
+        form["csrf_token"] = cls.token(client.get("/console/sign-in", base_url=over))
+        answer = client.post("/console/sign-in", data=form, base_url=over)
+        assert answer.status_code == 303, answer.text
+        return cls(client, cls.token(client.get(first_page, base_url=over)))
 
     def get(self, path: str) -> Any:
         """A page below ``/console``."""
@@ -59,7 +81,8 @@ class Console:
         return self.client.post(f"/console{path}", data=data)
 
     @staticmethod
-    def _token(page: Any) -> str:
+    def token(page: Any) -> str:
+        """The token in a page's form."""
         found = _CSRF.search(page.text)
         assert found, page.text
         return found.group(1)

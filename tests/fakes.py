@@ -24,7 +24,9 @@ from app.broker.secrets import (
     SecretVersion,
 )
 from app.broker.sessions import AttestedSession
+from app.console.attempts import Count
 from app.console.operators import Operator
+from app.console.second_factors import SecondFactor
 from app.console.sessions import ConsoleSession
 from app.trust.appraiser import AppraisalRequest, Appraised
 from app.trust.audit import GENESIS, AuditEntry, AuditRecord, chain_digest
@@ -77,6 +79,9 @@ class MemoryDatabase:
         self.reference_values: dict[str, ReferenceValue] = {}
         self.operators: dict[str, Operator] = {}
         self.console_sessions: dict[str, ConsoleSession] = {}
+        self.attempts: dict[str, Count] = {}
+        self.second_factors: dict[str, SecondFactor] = {}
+        self.recovery_codes: set[tuple[str, str]] = set()
         self.revisions = Revisions(1, 1, 1, 1)
         self.open = False
         self.commits = 0

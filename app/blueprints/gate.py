@@ -20,6 +20,7 @@ from app.console.permissions import PERMISSIONS, Permission, Role, permissions_o
 from app.trust.audit import Actor
 from app.trust.errors import (
     ConfigError,
+    MalformedRequestError,
     PermissionDeniedError,
     ProofNeededError,
     UnauthenticatedError,
@@ -112,6 +113,8 @@ def close(app: Flask) -> None:
     def enforce() -> None:
         if request.endpoint is None:
             return
+        if _is_on_page():
+            _refuse_other_sites()
         _enforce(by_endpoint[request.endpoint])
         if request.endpoint in dangerous and _is_on_page():
             _enforce_recent_proof()
@@ -143,6 +146,16 @@ def _enforce(rule: Rule) -> None:
 
 def _is_on_page() -> bool:
     return request.blueprint in {"console", "login"}
+
+
+def _refuse_other_sites() -> None:
+    """Refuse a form that another site sent, as far as the browser tells (W3C Fetch Metadata).
+
+    Every form has a token besides; this stands before it.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if request.method not in {"GET", "HEAD"} and site not in {"same-origin", "none"}:
+        raise MalformedRequestError("this form was sent from another site")
 
 
 def _enforce_recent_proof() -> None:

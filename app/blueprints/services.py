@@ -18,6 +18,7 @@ from app.console.operators import OperatorService
 from app.console.proposals import Proposals
 from app.console.secret_reach import SecretReach
 from app.console.sessions import ConsoleSessions
+from app.console.sign_ins import SignIns
 from app.trust.audit import Actor, AuditLog
 from app.trust.clock import Clock
 from app.trust.decisions import DecisionRecord, DecisionStore
@@ -62,6 +63,7 @@ class Services:
     audit: AuditLog
     admins: AdminTokens
     operators: OperatorService
+    sign_ins: SignIns
     console_sessions: ConsoleSessions
     proposals: Proposals
     secret_reach: SecretReach

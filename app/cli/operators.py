@@ -34,10 +34,53 @@ def reset_operator(name: str, config_path: Path | None) -> None:
         click.echo(services.operators.reset(name, actor()))
 
 
+@operators.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@CONFIG
+def change_role(name: str, role: str, config_path: Path | None) -> None:
+    """Give an account another role, and end the account's sessions."""
+    with opened(config_path) as services:
+        services.operators.change_role(name, Role(role), actor())
+        click.echo(f"{name} is {role}")
+
+
+@operators.command("disable")
+@click.argument("name")
+@CONFIG
+def disable_operator(name: str, config_path: Path | None) -> None:
+    """Let nobody sign in to an account, and end its sessions."""
+    with opened(config_path) as services:
+        services.operators.disable(name, actor())
+        click.echo(f"{name} is disabled")
+
+
+@operators.command("enable")
+@click.argument("name")
+@CONFIG
+def enable_operator(name: str, config_path: Path | None) -> None:
+    """Let an account be used again."""
+    with opened(config_path) as services:
+        services.operators.enable(name, actor())
+        click.echo(f"{name} is enabled")
+
+
+@operators.command("remove-second-factor")
+@click.argument("name")
+@CONFIG
+def remove_second_factor(name: str, config_path: Path | None) -> None:
+    """Take the second factor of an account away, for when phone and recovery codes are lost."""
+    with opened(config_path) as services:
+        services.sign_ins.second_factors.remove(name, actor())
+        click.echo(f"{name} signs in with the password alone")
+
+
 @operators.command("list")
 @CONFIG
 def list_operators(config_path: Path | None) -> None:
-    """List the accounts."""
+    """List the accounts: name, role, state, last sign-in."""
     with opened(config_path) as services:
-        for operator in services.operators.operators.all():
-            click.echo(f"{operator.name}\t{operator.role}")
+        for operator in services.operators.all():
+            state = "disabled" if operator.disabled_at else "enabled"
+            last = operator.last_sign_in_at.isoformat() if operator.last_sign_in_at else "never"
+            click.echo(f"{operator.name}\t{operator.role}\t{state}\t{last}")

@@ -87,6 +87,7 @@ class OperatorService:
         decoy_hash: gives a hash of no one's password, made once; it is verified for names that do
             not exist, so that the time of an answer does not tell which names do.
         end_sessions: drops every console session of an account, inside the caller's transaction.
+        forgive: forgets what was counted against an account's name, inside the same.
     """
 
     operators: OperatorStore
@@ -96,6 +97,7 @@ class OperatorService:
     hasher: PasswordHasher
     decoy_hash: Callable[[], str]
     end_sessions: Callable[[str], object]
+    forgive: Callable[[str], object]
 
     def create(self, name: str, role: Role, by: Actor) -> str:
         """Add an account with a one-time password, and return that password.
@@ -126,12 +128,12 @@ class OperatorService:
         self._replace_password(name, password, by, one_time=True)
         return password
 
-    def sign_in(self, name: str, password: str) -> Operator:
+    def verify_password(self, name: str, password: str) -> Operator:
         """The account, when the password is its own.
 
         Raises:
-            UnauthenticatedError: no such account or another password; it does not say which, and
-                takes the same time for both.
+            UnauthenticatedError: no such account, a disabled one, or another password; it does not
+                say which, and takes the same time for all.
         """
         operator = self.operators.find(name)
         stored = operator.password_hash if operator else self.decoy_hash()
@@ -229,6 +231,7 @@ class OperatorService:
             )
             self.operators.replace(changed)
             self.end_sessions(name)
+            self.forgive(name)
             entry = AuditEntry(self.clock.now(), by, "operators:password:change", name)
             self.audit.append(entry)
         return changed

@@ -260,3 +260,28 @@ console_sessions = Table(
     UniqueConstraint("handle"),
 )
 Index("ix_console_sessions_operator", console_sessions.c.operator, console_sessions.c.handle)
+
+# How often something was tried; the bucket is a cut digest, so there is a fixed number of them.
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("bucket", NAME, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("ends_at", Moment, nullable=False, index=True),
+)
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("operator", NAME, primary_key=True),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("operator", NAME, primary_key=True),
+    Column("code_digest", NAME, primary_key=True),
+)

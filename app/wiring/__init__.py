@@ -35,12 +35,12 @@ from app.wiring.console import (
     console_sessions,
     effective_settings,
     housekeeping,
-    operator_service,
     posture,
     proposals,
     replay,
     rewrap,
     rotate_tickets,
+    sign_ins,
 )
 from app.wiring.foundations import Foundations, foundations
 
@@ -100,6 +100,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
     faults.raise_any()
     kbs = broker_service(base, issuers, attestation)
     tickets = TicketKeySource(base.keys, base.sealer, KeyPurpose.CONSOLE)
+    signing_in = sign_ins(base)
     services = Services(
         attestation=attestation,
         attestation_policies=attestation.policies,
@@ -112,7 +113,8 @@ def wire(app: Flask, settings: Settings) -> Wired:
         replay=replay(base),
         audit=base.audit,
         admins=admins,
-        operators=operator_service(base),
+        operators=signing_in.operators,
+        sign_ins=signing_in,
         console_sessions=console_sessions(base),
         proposals=proposals(base, attestation, kbs.policies),
         secret_reach=SecretReach(base.decisions, kbs.policies, base.engine, base.revisions),

@@ -18,19 +18,25 @@ from app.broker.replay import ReleaseReplay
 from app.config import ReadSettings
 from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens
+from app.console.attempts import Attempts
 from app.console.changes import Changes
+from app.console.devices import Devices
 from app.console.effective_settings import EffectiveSettings, setting_lines
 from app.console.operators import OperatorService
 from app.console.proposals import Proposals
+from app.console.second_factors import SecondFactors
 from app.console.sessions import ConsoleSessions, SessionTimes
+from app.console.sign_ins import KINDS, SignIns
 from app.settings import (
     Settings,
     insecure_settings,
 )
+from app.store.attempts import SQLAttemptStore
 from app.store.console_sessions import SQLConsoleSessionStore
 from app.store.nonces import SQLConsumedNonceStore
 from app.store.operators import SQLOperatorStore
 from app.store.proposals import SQLProposalStore
+from app.store.second_factors import SQLSecondFactorStore
 from app.store.sessions import SQLSessionStore
 from app.trust.audit import Actor, AuditEntry
 from app.trust.decisions import DecisionKind, DecisionRecord
@@ -39,13 +45,15 @@ from app.trust.replays import Replayed
 from app.trust.signing_keys import KeyPurpose
 from app.trust.tickets import (
     ISSUING_KEYS_MAX_AGE,
+    TicketKeys,
+    TicketKeySource,
     rotate_ticket_key,
 )
 from app.wiring.broker import custody
 from app.wiring.foundations import Foundations
 
 
-def operator_service(base: Foundations) -> OperatorService:
+def operator_service(base: Foundations, attempts: Attempts) -> OperatorService:
     """Accounts of operators."""
     hasher = PasswordHasher()
     return OperatorService(
@@ -56,7 +64,43 @@ def operator_service(base: Foundations) -> OperatorService:
         hasher=hasher,
         decoy_hash=cache(lambda: hasher.hash(secrets.token_urlsafe())),
         end_sessions=SQLConsoleSessionStore(base.database).remove_all,
+        forgive=lambda name: attempts.forgive(name, *KINDS),
     )
+
+
+def sign_ins(base: Foundations) -> SignIns:
+    """Passwords, codes, and how often they may be tried."""
+    keys = _console_keys(base)
+    attempts = Attempts(
+        store=SQLAttemptStore(base.database),
+        transactions=base.database.transaction,
+        clock=base.clock,
+        key=lambda: keys().current.key,
+    )
+    return SignIns(
+        operators=operator_service(base, attempts),
+        second_factors=second_factors(base),
+        attempts=attempts,
+        devices=Devices(keys, base.clock),
+        second_factor_roles=frozenset(base.settings.console.second_factor_roles),
+    )
+
+
+def second_factors(base: Foundations) -> SecondFactors:
+    """Codes by time."""
+    return SecondFactors(
+        store=SQLSecondFactorStore(base.database),
+        sealer=base.sealer,
+        keys=_console_keys(base),
+        audit=base.audit,
+        transactions=base.database.transaction,
+        clock=base.clock,
+    )
+
+
+def _console_keys(base: Foundations) -> Callable[[], TicketKeys]:
+    source = TicketKeySource(base.keys, base.sealer, KeyPurpose.CONSOLE)
+    return lambda: source.for_issuing(base.clock.now())
 
 
 def console_sessions(base: Foundations) -> ConsoleSessions:
@@ -112,7 +156,7 @@ def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:
 def housekeeping(base: Foundations) -> Callable[[], None]:
     """Forgets what has expired, and erases secrets whose time to be brought back is over."""
     nonces, sessions = SQLConsumedNonceStore(base.database), SQLSessionStore(base.database)
-    signed_in = console_sessions(base)
+    signed_in, attempts = console_sessions(base), SQLAttemptStore(base.database)
     keeper = custody(base)
 
     def forget_expired() -> None:
@@ -121,6 +165,7 @@ def housekeeping(base: Foundations) -> Callable[[], None]:
             nonces.forget_expired(now)
             sessions.forget_expired(now)
             signed_in.forget_expired(now)
+            attempts.forget_expired(now)
         keeper.destroy_due()
 
     return forget_expired
@@ -148,7 +193,7 @@ def rewrap(base: Foundations, actor: Actor) -> int:
             with base.database.transaction():
                 base.keys.replace_sealed(key.key_id, base.sealer.rewrap(key.sealed_private))
             count += 1
-    return count
+    return count + second_factors(base).rewrap()
 
 
 def check_health(base: Foundations) -> None:

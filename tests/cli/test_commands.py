@@ -178,9 +178,24 @@ def test_operators_are_created_listed_and_reset(site: Site) -> None:
     assert "conflict" in site.refuses("operators", "create", "ann", "--role", "owner")
     second = site.does("operators", "reset", "ann").strip()
     assert second not in {first, ""}
-    assert site.does("operators", "list") == "ann\tauditor\n"
+    assert site.does("operators", "list") == "ann\tauditor\tenabled\tnever\n"
     assert site.refuses("operators", "reset", "bob")
     assert site.run("operators", "create", "eve", "--role", "emperor").exit_code == 2
+
+
+def test_operators_are_changed_but_not_the_last_owner(site: Site) -> None:
+    """Role, disabled, enabled; and a second factor that is not there cannot be taken away."""
+    site.does("operators", "create", "ann", "--role", "owner")
+    site.does("operators", "create", "bob", "--role", "viewer")
+    assert "conflict" in site.refuses("operators", "disable", "ann")
+    assert "conflict" in site.refuses("operators", "role", "ann", "viewer")
+    assert site.does("operators", "role", "bob", "owner") == "bob is owner\n"
+    assert site.does("operators", "disable", "ann") == "ann is disabled\n"
+    assert "ann\towner\tdisabled\tnever\n" in site.does("operators", "list")
+    assert site.does("operators", "enable", "ann") == "ann is enabled\n"
+    assert "conflict" in site.refuses("operators", "remove-second-factor", "ann")
+    for action in ("disable", "enable"):
+        assert "conflict" in site.refuses("operators", action, "eve")
 
 
 def test_keys_are_listed_and_rotated(site: Site) -> None:

@@ -23,6 +23,7 @@ class Bench:
     def __init__(self) -> None:
         self.db = MemoryDatabase()
         self.ended: list[str] = []
+        self.forgiven: list[str] = []
         ann = Operator("ann", Role.OWNER, "-", one_time=False, epoch=1, created_at=NOON)
         self.service = OperatorService(
             operators=MemoryOperators(self.db, ann, replace(ann, name="bob", role=Role.VIEWER)),
@@ -32,6 +33,7 @@ class Bench:
             hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
             decoy_hash=lambda: "",
             end_sessions=self.ended.append,
+            forgive=self.forgiven.append,
         )
 
 
@@ -80,6 +82,7 @@ def test_changes_of_authority_end_sessions(bench: Bench) -> None:
     bench.service.reset("bob", OWNER)
     bench.service.disable("bob", OWNER)
     assert bench.ended == ["bob", "bob", "bob"]
+    assert bench.forgiven == ["bob"]
 
 
 def test_a_disabled_account_is_refused_like_a_wrong_password(bench: Bench) -> None:
@@ -87,8 +90,8 @@ def test_a_disabled_account_is_refused_like_a_wrong_password(bench: Bench) -> No
     password = bench.service.reset("bob", OWNER)
     bench.service.disable("bob", OWNER)
     with pytest.raises(UnauthenticatedError, match="the name or the password is wrong"):
-        bench.service.sign_in("bob", password)
+        bench.service.verify_password("bob", password)
     bench.service.enable("bob", OWNER)
-    assert bench.service.sign_in("bob", password).name == "bob"
+    assert bench.service.verify_password("bob", password).name == "bob"
     actions = [record.entry.action for record in bench.db.audit]
     assert actions[-2:] == ["operators:account:disable", "operators:account:enable"]

@@ -62,7 +62,7 @@ def test_every_dangerous_page_and_form_asks(app: Flask, owner: Console) -> None:
 def test_a_wrong_password_proves_nothing(owner: Console) -> None:
     """And the question stays where it was."""
     page = owner.get("/prove?next=/console/operators/new")
-    answer = owner.client.post("/console/prove", data=hidden(page) | {"password": "wrong"})
+    answer = owner.client.post("/console/prove", data=hidden(page) | {"shown": "wrong"})
     assert answer.status_code == 401
     assert hidden(answer)["next"] == "/console/operators/new"
     assert owner.get("/operators/new").status_code == 303
@@ -72,7 +72,7 @@ def test_a_page_is_shown_after_the_proof(owner: Console) -> None:
     """With its query, and for a while without asking again."""
     asked = owner.get("/operators/change?name=an-owner")
     page = owner.client.get(asked.location)
-    answer = owner.client.post("/console/prove", data=hidden(page) | {"password": PASSWORD})
+    answer = owner.client.post("/console/prove", data=hidden(page) | {"shown": PASSWORD})
     assert answer.status_code == 303
     assert answer.location == "/console/operators/change?name=an-owner"
     assert owner.client.get(answer.location).status_code == 200
@@ -82,7 +82,7 @@ def test_a_page_is_shown_after_the_proof(owner: Console) -> None:
 def test_a_form_is_kept_and_sent_after_the_proof(owner: Console) -> None:
     """What was filled in comes back as one button; nothing happens before it is pressed."""
     page = owner.post("/operators/new", name="bob <b>", role="viewer")
-    answer = owner.client.post("/console/prove", data=hidden(page) | {"password": PASSWORD})
+    answer = owner.client.post("/console/prove", data=hidden(page) | {"shown": PASSWORD})
     assert answer.status_code == 200
     assert "bob" not in owner.get("/operators").text
     kept = hidden(answer)
@@ -95,7 +95,7 @@ def test_the_proof_gives_the_browser_a_new_session(owner: Console) -> None:
     """A session id that was stolen before opens nothing that is dangerous, nor anything else."""
     before = owner.client.get_cookie("vouchgate-console", path="/console")
     page = owner.get("/prove")
-    owner.client.post("/console/prove", data=hidden(page) | {"password": PASSWORD})
+    owner.client.post("/console/prove", data=hidden(page) | {"shown": PASSWORD})
     assert before is not None
     thief = owner.client.application.test_client()
     thief.set_cookie("vouchgate-console", before.value, path="/console")
@@ -107,7 +107,7 @@ def test_the_proof_gives_the_browser_a_new_session(owner: Console) -> None:
 def test_a_form_that_does_not_parse_is_refused(owner: Console, carried: str) -> None:
     """What comes back from the browser is input like any other."""
     page = owner.get("/prove")
-    form = hidden(page) | {"password": PASSWORD, "carried": carried}
+    form = hidden(page) | {"shown": PASSWORD, "carried": carried}
     assert owner.client.post("/console/prove", data=form).status_code == 400
 
 
@@ -115,5 +115,5 @@ def test_it_leads_nowhere_else(owner: Console) -> None:
     """The address to go on to is one of this console."""
     page = owner.get("/prove?next=https://evil.example/")
     assert hidden(page)["next"] == "/console/"
-    form = hidden(page) | {"password": PASSWORD, "next": "//evil.example/"}
+    form = hidden(page) | {"shown": PASSWORD, "next": "//evil.example/"}
     assert owner.client.post("/console/prove", data=form).location == "/console/"

@@ -76,6 +76,26 @@ def database(url: str) -> Iterator[Database]:
         yield opened
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(
+    request: pytest.FixtureRequest, server: PostgreSQLServer, tmp_path: Path
+) -> Iterator[str]:
+    """The URL of an empty database, on each engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/100%.db"
+        return
+    name = f"empty_{tmp_path.name}"
+    yield server.create(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Database]:
+    """An empty database, on each engine."""
+    with closing(Database.from_url(empty_url)) as opened:
+        yield opened
+
+
 @pytest.fixture
 def now() -> datetime:
     """A moment with microseconds, so that a store that rounds is found out."""

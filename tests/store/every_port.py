@@ -13,8 +13,11 @@ from app.attestation.challenges import ConsumedNonceStore
 from app.attestation.reference_values import ReferenceValueStore
 from app.broker.secrets import SecretStore
 from app.broker.sessions import SessionStore
+from app.console.attempts import AttemptStore
 from app.console.operators import OperatorStore
+from app.console.second_factors import SecondFactorStore
 from app.console.sessions import ConsoleSessionStore
+from app.store.attempts import SQLAttemptStore
 from app.store.audit import SQLAuditLog
 from app.store.console_sessions import SQLConsoleSessionStore
 from app.store.database import Database
@@ -25,6 +28,7 @@ from app.store.operators import SQLOperatorStore
 from app.store.policies import SQLPolicyStore
 from app.store.reference_values import SQLReferenceValueStore
 from app.store.revisions import SQLRevisionStore
+from app.store.second_factors import SQLSecondFactorStore
 from app.store.secrets import SQLSecretStore
 from app.store.sessions import SQLSessionStore
 from app.trust.audit import AuditLog
@@ -51,6 +55,8 @@ class Stores:
     secrets: SecretStore
     operators: OperatorStore
     console_sessions: ConsoleSessionStore
+    attempts: AttemptStore
+    second_factors: SecondFactorStore
 
 
 def sql_stores(database: Database) -> Stores:
@@ -68,6 +74,8 @@ def sql_stores(database: Database) -> Stores:
         SQLSecretStore(database),
         SQLOperatorStore(database),
         SQLConsoleSessionStore(database),
+        SQLAttemptStore(database),
+        SQLSecondFactorStore(database),
     )
 
 
@@ -87,6 +95,8 @@ def memory_stores() -> Stores:
         fakes.MemorySecrets(memory),
         account_fakes.MemoryOperators(memory),
         account_fakes.MemoryConsoleSessions(memory),
+        account_fakes.MemoryAttempts(memory),
+        account_fakes.MemorySecondFactors(memory),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,6 @@ from flask import Flask
 from flask_migrate import Migrate
 from flask_migrate import upgrade as flask_upgrade
 from paths import ROOT
-from postgres import PostgreSQLServer
 from sqlalchemy import inspect, text
 from sqlalchemy.schema import CreateIndex
 from store.every_port import sql_stores
@@ -50,26 +48,6 @@ _SECRETS_OF_THE_FIRST_SCHEMA = (
        (secret_id, version, size_bytes, created_at, created_by, sealed)
        VALUES (1, 1, 9, 5, 'ada', 'x'), (2, 1, 9, 5, 'ada', 'y')""",
 )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(
-    request: pytest.FixtureRequest, server: PostgreSQLServer, tmp_path: Path
-) -> Iterator[str]:
-    """The URL of an empty database, on each engine."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/100%.db"
-        return
-    name = f"empty_{tmp_path.name}"
-    yield server.create(name)
-    server.drop(name)
-
-
-@pytest.fixture
-def empty(empty_url: str) -> Iterator[Database]:
-    """An empty database, on each engine."""
-    with closing(Database.from_url(empty_url)) as opened:
-        yield opened
 
 
 def test_an_unknown_revision_is_the_operators_to_mend(database: Database) -> None:
@@ -106,26 +84,6 @@ def test_up_and_down_on_data(empty: Database, now: datetime) -> None:
     migrate.upgrade(empty)
     assert stores.policies.active(PolicyKind.RESOURCE) == {}
     assert stores.revisions.current().policies == 0
-
-
-def test_accounts_outlive_console_sessions(empty: Database) -> None:
-    """0002 keeps accounts, up and down; what it adds begins empty."""
-    migrate.upgrade(empty, "0001")
-    with empty.transaction():
-        empty.writing().execute(
-            text(
-                "INSERT INTO operators (name, role, password_hash, one_time, epoch, created_at)"
-                " VALUES ('ann', 'owner', '-', false, 3, 7)"
-            )
-        )
-    migrate.upgrade(empty, "0002")
-    with empty.read() as connection:
-        columns = "SELECT name, epoch, disabled_at, last_sign_in_at FROM operators"
-        assert connection.execute(text(columns)).all() == [("ann", 3, None, None)]
-        assert connection.execute(text("SELECT * FROM console_sessions")).all() == []
-    migrate.downgrade(empty, "0001")
-    with empty.read() as connection:
-        assert connection.execute(text("SELECT name, epoch FROM operators")).all() == [("ann", 3)]
 
 
 def test_secrets_that_were_deleted_before_get_a_whole_window(

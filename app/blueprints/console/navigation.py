@@ -93,7 +93,10 @@ _GROUPS: tuple[tuple[object, tuple[Place, ...]], ...] = (
 )
 
 # What belongs to the account itself; a signed-in operator of any role may open it.
-_ACCOUNT = ((_l("Change the password"), "login.password", "keys"),)
+_ACCOUNT = (
+    (_l("Your account"), "login.account", "account"),
+    (_l("Change the password"), "login.password", "keys"),
+)
 
 
 def navigation() -> tuple[Group, ...]:

@@ -27,6 +27,7 @@ from app.console.attested_guests import guest_of
 from app.console.overview import CHART_HEIGHT, CHART_WIDTH
 from app.console.overview import overview as count_decisions
 from app.console.permissions import Permission
+from app.console.sessions import Proof
 from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
 from app.trust.errors import DecisionNotFoundError, ResourceNotFoundError
 
@@ -38,9 +39,14 @@ def blueprint() -> Blueprint:
     bp = Blueprint("console", __name__, url_prefix="/console")
 
     @bp.before_request
-    def ask_for_own_password() -> ResponseReturnValue | None:
-        if current_user.is_authenticated and current_user.operator.one_time:
+    def finish_account_first() -> ResponseReturnValue | None:
+        if not current_user.is_authenticated:
+            return None
+        if current_user.operator.one_time:
             return redirect(url_for("login.password"), 303)
+        is_own = current_user.session.proof is Proof.PASSWORD
+        if is_own and services().sign_ins.lacks_second_factor(current_user.operator):
+            return redirect(url_for("login.second_factor"), 303)
         return None
 
     bp.app_context_processor(lambda: {"navigation": navigation(), "account_links": account_links()})

@@ -9,6 +9,8 @@ from wtforms.validators import EqualTo, InputRequired, Length
 
 from app.console.operators import PASSWORD_MAX_CHARACTERS, PASSWORD_MIN_CHARACTERS
 
+_CODE_MAX_CHARACTERS = 64
+
 
 class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     """Name and password."""
@@ -17,12 +19,24 @@ class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     password = PasswordField(_l("Password"), [InputRequired(), Length(max=PASSWORD_MAX_CHARACTERS)])
 
 
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """A code of the phone, or a recovery code."""
+
+    code = StringField(_l("Code"), [InputRequired(), Length(max=_CODE_MAX_CHARACTERS)])
+
+
+class OfferForm(CodeForm):
+    """A code that shows that the phone has the secret that was offered."""
+
+    ticket = HiddenField(validators=[InputRequired()])
+
+
 class ProofForm(FlaskForm):  # type: ignore[misc]
-    """The password again, where to go on, and what was about to be sent there."""
+    """The password or a code, where to go on, and what was about to be sent there."""
 
     next = HiddenField()
     carried = HiddenField()
-    password = PasswordField(_l("Password"), [InputRequired(), Length(max=PASSWORD_MAX_CHARACTERS)])
+    shown = PasswordField(_l("Password"), [InputRequired(), Length(max=PASSWORD_MAX_CHARACTERS)])
 
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]

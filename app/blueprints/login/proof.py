@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,10 +14,17 @@ from app.blueprints.deps import services
 from app.blueprints.errors import REASON_HEADER
 from app.blueprints.gate import SIGNED_IN, access
 from app.blueprints.limits import RateLimit
+from app.blueprints.login.cookies import caller
 from app.blueprints.login.destinations import console_path
 from app.blueprints.login.forms import ProofForm
+from app.blueprints.login.refusals import refusal
 from app.blueprints.login.signed_in import renew_session
-from app.trust.errors import MalformedRequestError, ProofNeededError, UnauthenticatedError
+from app.trust.errors import (
+    MalformedRequestError,
+    ProofNeededError,
+    TooManyRequestsError,
+    UnauthenticatedError,
+)
 
 
 def add_to(bp: Blueprint, attempts: RateLimit) -> None:
@@ -28,12 +36,11 @@ def add_to(bp: Blueprint, attempts: RateLimit) -> None:
     def prove() -> ResponseReturnValue:
         form = ProofForm(request.form, next=console_path(request.args.get("next", "")))
         if not form.validate_on_submit():
-            return render_template("login/prove.html", form=form)
+            return _page(form)
         try:
-            services().operators.sign_in(current_user.operator.name, form.password.data or "")
-        except UnauthenticatedError:
-            form.password.data, form.password.errors = "", [_("This is not your password.")]
-            return render_template("login/prove.html", form=form), 401
+            services().sign_ins.prove(current_user.operator, form.shown.data or "", caller())
+        except (UnauthenticatedError, TooManyRequestsError) as error:
+            return refusal(partial(_page, form), form.shown, error, _("This is wrong."))
         renew_session(current_user.session)
         return _resume(console_path(form.next.data or ""), form.carried.data or "")
 
@@ -51,8 +58,14 @@ def _ask(error: ProofNeededError) -> ResponseReturnValue:
     fields = [pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token"]
     has_file = any(file.filename for file in request.files.values())
     form = ProofForm(None, next=wanted, carried="" if has_file else json.dumps(fields))
-    page = render_template("login/prove.html", form=form, has_file=has_file)
-    return page, 403, {REASON_HEADER: error.code}
+    return _page(form, has_file=has_file), 403, {REASON_HEADER: error.code}
+
+
+def _page(form: ProofForm, *, has_file: bool = False) -> str:
+    with_code = services().sign_ins.second_factors.is_on(current_user.operator.name)
+    if with_code:
+        form.shown.label.text = _("Code")
+    return render_template("login/prove.html", form=form, has_file=has_file, with_code=with_code)
 
 
 def _resume(wanted: str, carried: str) -> ResponseReturnValue:

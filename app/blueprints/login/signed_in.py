@@ -6,6 +6,7 @@ from flask import Flask, request, session
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 
 from app.blueprints.deps import services
+from app.blueprints.login.cookies import remember_device
 from app.console.operators import Operator
 from app.console.sessions import Browser, ConsoleSession, Proof
 
@@ -40,6 +41,7 @@ def begin_session(operator: Operator, proof: Proof) -> None:
     browser = Browser(request.remote_addr or "unknown", request.user_agent.string)
     session.clear()
     _hand_over(services().console_sessions.begin(operator, proof, browser))
+    remember_device(operator)
 
 
 def renew_session(current: ConsoleSession) -> None:

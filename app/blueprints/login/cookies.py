@@ -1,0 +1,55 @@
+"""The cookies of the console beside the session's, and what they are called."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, after_this_request, current_app, request
+
+from app.blueprints.deps import services
+from app.console.devices import LIFETIME
+from app.console.operators import Operator
+from app.console.sign_ins import Caller
+
+_DEVICE = "vouchgate-device"
+
+
+def name_session_cookie(app: Flask, *, over_https: bool) -> None:
+    """Set what Flask's own cookie is called and where it is sent.
+
+    Over HTTPS it has the prefix with which browsers see to it that no neighbour in the domain
+    set it (RFC 6265bis, section 4.1.3.2); that asks for the path of the whole server.
+    """
+    name = "vouchgate-console"
+    app.config.update(
+        SESSION_COOKIE_NAME=f"__Host-{name}" if over_https else name,
+        SESSION_COOKIE_PATH="/" if over_https else "/console",
+        SESSION_COOKIE_SECURE=over_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+    )
+
+
+def caller() -> Caller:
+    """Whoever is about to show something: its address, and its cookie of a known browser."""
+    return Caller(request.remote_addr or "unknown", request.cookies.get(_prefixed(_DEVICE)))
+
+
+def remember_device(operator: Operator) -> None:
+    """Have the browser show from now on that this operator signed in with it."""
+    cookie = services().sign_ins.devices.issue(operator.name)
+
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        response.set_cookie(
+            _prefixed(_DEVICE),
+            cookie,
+            max_age=LIFETIME,
+            path=current_app.config["SESSION_COOKIE_PATH"],
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Strict",
+        )
+        return response
+
+
+def _prefixed(name: str) -> str:
+    return f"__Host-{name}" if current_app.config["SESSION_COOKIE_SECURE"] else name

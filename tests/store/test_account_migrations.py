@@ -1,0 +1,66 @@
+"""Migrations of accounts keep what was there, up and down, and take their own tables with them."""
+
+from __future__ import annotations
+
+from sqlalchemy import inspect, text
+
+from app.store import migrate
+from app.store.database import Database
+
+
+def revisions(name: str) -> tuple[str, str]:
+    """The revision before the migration of this name, and its own."""
+    (path,) = (migrate.FOLDER / "versions").glob(f"*_{name}.py")
+    own = path.name.partition("_")[0]
+    return f"{int(own) - 1:04}", own
+
+
+def execute(database: Database, *statements: str) -> None:
+    """Write with SQL, as another version of the program would."""
+    with database.transaction():
+        for statement in statements:
+            database.writing().execute(text(statement))
+
+
+def rows(database: Database, query: str) -> list[tuple[object, ...]]:
+    """What a query gives."""
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def test_accounts_outlive_console_sessions(empty: Database) -> None:
+    """What it adds begins empty."""
+    before, own = revisions("console_sessions")
+    migrate.upgrade(empty, before)
+    execute(
+        empty,
+        "INSERT INTO operators (name, role, password_hash, one_time, epoch, created_at)"
+        " VALUES ('ann', 'owner', '-', false, 3, 7)",
+    )
+    migrate.upgrade(empty, own)
+    added = "SELECT name, epoch, disabled_at, last_sign_in_at FROM operators"
+    assert rows(empty, added) == [("ann", 3, None, None)]
+    assert rows(empty, "SELECT * FROM console_sessions") == []
+    migrate.downgrade(empty, before)
+    assert rows(empty, "SELECT name, epoch FROM operators") == [("ann", 3)]
+
+
+def test_sessions_outlive_second_factors(empty: Database) -> None:
+    """Counts and codes go, sessions stay."""
+    before, own = revisions("sign_ins")
+    migrate.upgrade(empty, before)
+    execute(
+        empty,
+        "INSERT INTO console_sessions (session_digest, handle, operator, proof, begun_at,"
+        " used_at, proved_at, expires_at, source, agent)"
+        " VALUES ('d', 'h', 'ann', 'password', 1, 2, 3, 4, 's', 'a')",
+    )
+    migrate.upgrade(empty, own)
+    execute(
+        empty,
+        "INSERT INTO sign_in_attempts (bucket, attempts, ends_at) VALUES ('b', 1, 7)",
+        "INSERT INTO recovery_codes (operator, code_digest) VALUES ('ann', 'd')",
+    )
+    migrate.downgrade(empty, before)
+    assert rows(empty, "SELECT handle, used_at FROM console_sessions") == [("h", 2)]
+    assert "sign_in_attempts" not in inspect(empty.engine).get_table_names()
