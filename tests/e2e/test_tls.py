@@ -96,7 +96,7 @@ def test_cookies_are_secure_and_http_is_forgotten(
         json={"version": "0.4.0", "tee": "sample", "extra-params": {}},
     )
     page = http.request("GET", f"{server.url}/console/sign-in")
-    for reply, cookie in ((handshake, "kbs-session-id="), (page, "vouchgate-console=")):
+    for reply, cookie in ((handshake, "kbs-session-id="), (page, "__Host-vouchgate-console=")):
         assert reply.status == 200
         (found,) = [each for each in reply.headers.getlist("Set-Cookie") if each.startswith(cookie)]
         attributes = found.split("; ")

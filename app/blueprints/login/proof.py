@@ -40,7 +40,7 @@ def add_to(bp: Blueprint, attempts: RateLimit) -> None:
         try:
             services().sign_ins.prove(current_user.operator, form.shown.data or "", caller())
         except (UnauthenticatedError, TooManyRequestsError) as error:
-            return refusal(partial(_page, form), form.shown, error, _("This is wrong."))
+            return refusal(partial(_page, form), form, error, _("This is wrong."))
         renew_session(current_user.session)
         return _resume(console_path(form.next.data or ""), form.carried.data or "")
 

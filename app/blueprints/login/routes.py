@@ -54,7 +54,7 @@ def _add_signing_in(bp: Blueprint, sign_ins: RateLimit) -> None:
             wrong = _("The name or the password is wrong.")
             return refusal(
                 partial(render_template, "login/sign_in.html", form=form),
-                form.password,
+                form,
                 error,
                 wrong,
             )
@@ -80,7 +80,7 @@ def _add_signing_in(bp: Blueprint, sign_ins: RateLimit) -> None:
         except (UnauthenticatedError, TooManyRequestsError) as error:
             wrong = _("The code is wrong, or was used before.")
             return refusal(
-                partial(render_template, "login/code.html", form=form), form.code, error, wrong
+                partial(render_template, "login/code.html", form=form), form, error, wrong
             )
         begin_session(operator, Proof.PASSWORD)
         return redirect(console_path(request.args.get("next", "")), 303)
