@@ -81,14 +81,14 @@ def patterns(services: Services, database: Database) -> list[Pattern]:
 def spread(
     now: datetime, window: timedelta, count: int, found: list[Pattern]
 ) -> Iterator[dict[str, Any]]:
-    """Rows like those of the patterns, in the order of time, until ``now``."""
+    """About ``count`` rows like those of the patterns, in the order of time, until ``now``."""
     chance = random.Random(306)
     weights = [pattern.weight for pattern in found]
-    made = 0
-    for moment in _moments(chance, now, window, count):
+    left = sum(len(pattern.rows) * pattern.weight for pattern in found) / sum(weights)
+    for moment in _moments(chance, now, window, count / left):
         (pattern,) = chance.choices(found, weights)
         token_id = f"{chance.getrandbits(128):032x}"
-        for number, row in enumerate(pattern.rows[: count - made]):
+        for number, row in enumerate(pattern.rows):
             at = moment + timedelta(milliseconds=40 * number)
             yield row | {
                 "decision_id": f"{first_decision_id(at)}{chance.getrandbits(80):020x}",
@@ -96,9 +96,6 @@ def spread(
                 "token_id": row["token_id"] and token_id,
                 "latency_us": int(chance.lognormvariate(7.5, 0.6)),
             }
-            made += 1
-        if made >= count:
-            return
 
 
 def add_decisions(database: Database, rows: Iterable[dict[str, Any]]) -> int:
@@ -145,17 +142,16 @@ def _path(number: int) -> ResourceID:
 
 
 def _moments(
-    chance: random.Random, now: datetime, window: timedelta, count: int
+    chance: random.Random, now: datetime, window: timedelta, count: float
 ) -> Iterator[datetime]:
-    """At most this many moments, ascending, at the rhythm of the hours."""
+    """About ``count`` moments, ascending, at the rhythm of the hours."""
     hours = int(window.total_seconds() // 3600)
     first = now - timedelta(hours=hours)
     shares = [_RHYTHM[(first + timedelta(hours=hour)).hour] for hour in range(hours)]
-    # Every guest leaves two decisions or so; what is too much is cut off at the end.
-    each = count / 1.9 / sum(shares)
+    each = count / sum(shares)
     for hour, share in enumerate(shares):
         begins = first + timedelta(hours=hour)
-        come = int(each * share * chance.uniform(0.8, 1.2)) + 1
+        come = round(each * share * chance.uniform(0.8, 1.2))
         yield from sorted(begins + timedelta(seconds=chance.uniform(0, 3600)) for _ in range(come))
 
 
