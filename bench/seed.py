@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from app.blueprints.deps import EXTENSION
 from app.blueprints.services import Services
@@ -29,7 +29,7 @@ from app.broker.secrets import ResourceID, associated_data
 from app.config import load_settings
 from app.factory import build
 from app.store.database import Database
-from app.store.tables import decisions, secret_versions
+from app.store.tables import decision_hours, decisions, secret_versions
 from app.store.tables import secrets as secret_paths
 from app.trust.decisions import first_decision_id
 from app.wiring import prepare
@@ -63,6 +63,7 @@ def main() -> None:
         now = services.clock.now()
         moments = spread(now, timedelta(days=options.days), options.decisions, found)
         _timed("decisions", lambda: add_decisions(database, moments))
+        _timed("hours", lambda: count_again(services, database))
         _timed("secrets", lambda: add_secrets(services, database, options.secrets))
 
 
@@ -106,6 +107,13 @@ def add_decisions(database: Database, rows: Iterable[dict[str, Any]]) -> int:
             database.writing().execute(insert(decisions), batch)
         count += len(batch)
     return count
+
+
+def count_again(services: Services, database: Database) -> None:
+    """Hours that were counted have more decisions now."""
+    with database.transaction():
+        database.writing().execute(delete(decision_hours))
+    services.housekeeping()
 
 
 def add_secrets(services: Services, database: Database, count: int) -> int:

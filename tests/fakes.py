@@ -468,6 +468,10 @@ class MemoryReferenceValues:
             v for v in values if (after is None or v.name > after) and wanted in v.name.lower()
         ][:limit]
 
+    def expiring(self, since: datetime, limit: int) -> list[ReferenceValue]:
+        values = [v for v in self.db.reference_values.values() if v.expires_at >= since]
+        return sorted(values, key=lambda v: (v.expires_at, v.name))[:limit]
+
 
 class FakeHTTP:
     """The port ``HTTPClient``: a web of pages by address; what is not there is 404.

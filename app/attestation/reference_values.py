@@ -91,6 +91,10 @@ class ReferenceValueStore(Protocol):
         """
         ...
 
+    def expiring(self, since: datetime, limit: int) -> list[ReferenceValue]:
+        """Values that expire at a moment or later, the first to expire first."""
+        ...
+
 
 class ReferenceValues:
     """Registers, shows and finds reference values (the RVPS; wire.md, section 11)."""
@@ -235,6 +239,10 @@ class ReferenceValues:
     ) -> list[ReferenceValue]:
         """Values by name, expired ones too; see ``ReferenceValueStore.page``."""
         return self._store.page(after=after, limit=limit, containing=containing)
+
+    def expiring(self, since: datetime, limit: int) -> list[ReferenceValue]:
+        """Values that expire at a moment or later, the first to expire first."""
+        return self._store.expiring(since, limit)
 
     def withdraw(self, name: str, actor: Actor) -> None:
         """Take a value away from policies.

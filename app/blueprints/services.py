@@ -12,8 +12,11 @@ from app.broker.custody import Custody
 from app.broker.policies import ResourcePolicies
 from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
+from app.console.decision_hours import DecisionHours
 from app.console.effective_settings import EffectiveSettings
+from app.console.expiries import Expiry
 from app.console.explanations import Explanation
+from app.console.health import Health
 from app.console.operators import OperatorService
 from app.console.proposals import Proposals
 from app.console.secret_reach import SecretReach
@@ -59,6 +62,7 @@ class Services:
     custody: Custody
     resource_policies: ResourcePolicies
     decisions: DecisionStore
+    decision_hours: DecisionHours
     replay: Callable[[DecisionRecord], Replayed]
     audit: AuditLog
     admins: AdminTokens
@@ -71,6 +75,8 @@ class Services:
     rotate_tickets: Callable[[Actor], None]
     rewrap: Callable[[Actor], int]
     check_health: Callable[[], None]
+    health: Callable[[], Health]
+    expiries: Callable[[int], list[Expiry]]
     close: Callable[[], None]
     posture: Posture
     clock: Clock

@@ -7,6 +7,7 @@ translated here, and nowhere else.
 from __future__ import annotations
 
 from flask import Flask
+from flask_babel import format_number
 from flask_babel import lazy_gettext as _l
 
 _GOOD = {
@@ -52,13 +53,17 @@ _INFO = {
 }
 _PLAIN = {
     "appraisal": _l("appraisal"),
+    "certificate": _l("certificate"),
+    "collateral": _l("collateral"),
     "deleted": _l("deleted"),
     "disabled": _l("disabled"),
     "none": _l("none"),
     "not known": _l("not known"),
     "read": _l("read"),
+    "reference value": _l("reference value"),
     "release": _l("release"),
     "replaced": _l("replaced"),
+    "signing key": _l("signing key"),
     "withdrawn": _l("withdrawn"),
 }
 _WORDS = _GOOD | _BAD | _WARN | _INFO | _PLAIN
@@ -72,9 +77,10 @@ _TONES = {
 
 
 def register(app: Flask) -> None:
-    """Give templates the filters ``word`` and ``tone``."""
+    """Give templates the filters ``word``, ``tone`` and ``grouped``."""
     app.add_template_filter(word)
     app.add_template_filter(tone)
+    app.add_template_filter(format_number, "grouped")
 
 
 def word(state: object) -> str:

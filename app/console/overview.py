@@ -1,59 +1,67 @@
-"""The overview: what was decided in the last 24 hours, in figures that a page only prints."""
+"""The overview: what was decided lately, in figures that a page only prints."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
-from app.trust.clock import Clock
-from app.trust.decisions import DecisionCount, DecisionKind, DecisionStore, Outcome
+from app.console.charts import Chart, stack
+from app.console.decision_hours import HOUR, full_hour
+from app.trust.decisions import DecisionCount, DecisionKind, Outcome
 
-HOURS = 24
+UNKNOWN_TEE = "not known"
+# From the bottom up: what is good is at the bottom.
+_STATUSES = ("affirming", "warning", "none", "contraindicated", "denied")
+_OUTCOMES = ("allowed", "denied")
 
-# Of the drawing, in units of its view box.
-CHART_HEIGHT = 100
-_BAR_STEP, _BAR_WIDTH = 30, 22
-CHART_WIDTH = HOURS * _BAR_STEP
+
+class Window(Enum):
+    """How far back the overview looks: length, and the span of one bar."""
+
+    DAY = (timedelta(days=1), HOUR)
+    WEEK = (timedelta(days=7), 6 * HOUR)
+    MONTH = (timedelta(days=30), 24 * HOUR)
+
+    @property
+    def span(self) -> timedelta:
+        """Of one bar."""
+        return self.value[1]
+
+    @property
+    def bars(self) -> int:
+        """How many there are."""
+        return self.value[0] // self.value[1]
+
+    def begins_at(self, now: datetime) -> datetime:
+        """The full hour at which the window that ends with this hour begins."""
+        return full_hour(now) + HOUR - self.value[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """How many decisions share a name."""
+class Share:
+    """How many share a name, and how many percent of the most frequent one that is."""
 
     name: str
     count: int
+    percent: int
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How the decisions about one thing came out."""
-
-    name: str
-    allowed: int
-    denied: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One hour of the chart.
+    """What became of the guests of one TEE.
 
     Attributes:
-        x, width: of the bar, in units of the view box, as are the tops and heights.
-        allowed_top, allowed_height: of the lower part.
-        denied_top, denied_height: of the part on top of it.
+        attestations: by status, or ``denied``; in the order of ``Overview.attestations``.
     """
 
-    hour: datetime
+    tee: str
+    attested: int
+    affirming: int
     allowed: int
     denied: int
-    x: int
-    width: int
-    allowed_top: float
-    allowed_height: float
-    denied_top: float
-    denied_height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,97 +69,99 @@ class Overview:
     """The figures of the first page.
 
     Attributes:
-        since: the full hour at which the window begins.
-        appraisals: by status, or ``denied``.
+        since: when the window began.
+        attestations: by status, or ``denied`` where no token was signed.
         releases: by outcome.
-        tees: by wire name of the TEE.
+        tees: every TEE of the window, whatever is chosen.
         denials: by reason code, most frequent first.
-        bars: the hours, oldest first.
-        most: decisions of the busiest hour.
     """
 
     since: datetime
-    total: int
-    denied: int
-    appraisals: tuple[Figure, ...]
-    releases: tuple[Figure, ...]
+    attestations: Chart
+    releases: Chart
     tees: tuple[Tally, ...]
-    denials: tuple[Figure, ...]
-    bars: tuple[Bar, ...]
-    most: int
+    denials: tuple[Share, ...]
+
+    @property
+    def affirmed_percent(self) -> int | None:
+        """Of the attestations; ``None`` without any."""
+        good = sum(tally.affirming for tally in self.tees)
+        total = sum(tally.attested for tally in self.tees)
+        return round(100 * good / total) if total else None
 
 
-def overview(decisions: DecisionStore, clock: Clock) -> Overview:
-    """Count what was decided in this hour and the 23 before it, with one statement."""
-    this_hour = clock.now().replace(minute=0, second=0, microsecond=0)
-    since = this_hour - timedelta(hours=HOURS - 1)
-    counts = decisions.count(since)
-    bars = _bars(since, counts)
+def overview(
+    counts: Iterable[DecisionCount], now: datetime, window: Window, tee: str | None = None
+) -> Overview:
+    """The figures of a window.
+
+    Args:
+        counts: of the window's hours, of every TEE.
+        now: when it ends.
+        window: how far back it goes.
+        tee: draw only guests of this one; ``None`` for all.
+    """
+    since = window.begins_at(now)
+    known = [each for each in counts if each.hour >= since]
+    drawn = [each for each in known if tee is None or _tee(each) == tee]
     return Overview(
         since=since,
-        total=sum(each.count for each in counts),
-        denied=sum(each.count for each in counts if each.outcome is Outcome.DENIED),
-        appraisals=_figures(counts, DecisionKind.APPRAISAL),
-        releases=_figures(counts, DecisionKind.RELEASE),
-        tees=_tees(counts),
-        denials=_ranked(
-            (each.reason, each.count) for each in counts if each.outcome is Outcome.DENIED
-        ),
-        bars=bars,
-        most=max(bar.allowed + bar.denied for bar in bars),
+        attestations=_chart(drawn, since, window, DecisionKind.APPRAISAL),
+        releases=_chart(drawn, since, window, DecisionKind.RELEASE),
+        tees=_tees(known),
+        denials=_shares(each for each in drawn if each.outcome is Outcome.DENIED),
     )
 
 
-def _figures(counts: list[DecisionCount], kind: DecisionKind) -> tuple[Figure, ...]:
-    """Appraisals that were allowed differ by their status, releases do not."""
-    return _ranked(
-        (
-            each.reason
-            if kind is DecisionKind.APPRAISAL and each.outcome is Outcome.ALLOWED
-            else each.outcome.value,
-            each.count,
-        )
-        for each in counts
-        if each.kind is kind
+def _chart(
+    counts: list[DecisionCount], since: datetime, window: Window, kind: DecisionKind
+) -> Chart:
+    name_of, order = (
+        (_status, _STATUSES)
+        if kind is DecisionKind.APPRAISAL
+        else (lambda each: each.outcome.value, _OUTCOMES)
     )
+    spans = [(since + number * window.span, Counter[str]()) for number in range(window.bars)]
+    for each in counts:
+        if each.kind is kind:
+            number = (each.hour - since) // window.span
+            spans[min(number, window.bars - 1)][1][name_of(each)] += each.count
+    return stack(spans, order)
 
 
-def _ranked(named: Iterable[tuple[str, int]]) -> tuple[Figure, ...]:
+def _status(count: DecisionCount) -> str:
+    """Attestations that were allowed differ by their status."""
+    return count.reason if count.outcome is Outcome.ALLOWED else count.outcome.value
+
+
+def _tee(count: DecisionCount) -> str:
+    return count.tee or UNKNOWN_TEE
+
+
+def _shares(counts: Iterable[DecisionCount]) -> tuple[Share, ...]:
     sums: Counter[str] = Counter()
-    for name, count in named:
-        sums[name] += count
+    for each in counts:
+        sums[each.reason] += each.count
     ranked = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(Figure(name, count) for name, count in ranked)
+    most = ranked[0][1] if ranked else 1
+    return tuple(Share(name, count, max(1, 100 * count // most)) for name, count in ranked)
 
 
 def _tees(counts: list[DecisionCount]) -> tuple[Tally, ...]:
-    sums: Counter[tuple[str, Outcome]] = Counter()
-    for each in counts:
-        sums[each.tee or "not known", each.outcome] += each.count
-    return tuple(
-        Tally(tee, sums[tee, Outcome.ALLOWED], sums[tee, Outcome.DENIED])
-        for tee in sorted({tee for tee, _ in sums})
-    )
+    def total(tee: str, wanted: Callable[[DecisionCount], bool]) -> int:
+        return sum(each.count for each in counts if _tee(each) == tee and wanted(each))
 
-
-def _bars(since: datetime, counts: list[DecisionCount]) -> tuple[Bar, ...]:
-    sums: Counter[tuple[datetime, Outcome]] = Counter()
-    for each in counts:
-        sums[each.hour, each.outcome] += each.count
-    hours = [since + timedelta(hours=number) for number in range(HOURS)]
-    tallies = [(hour, sums[hour, Outcome.ALLOWED], sums[hour, Outcome.DENIED]) for hour in hours]
-    unit = CHART_HEIGHT / max(1, *(allowed + denied for _, allowed, denied in tallies))
     return tuple(
-        Bar(
-            hour=hour,
-            allowed=allowed,
-            denied=denied,
-            x=number * _BAR_STEP + (_BAR_STEP - _BAR_WIDTH) // 2,
-            width=_BAR_WIDTH,
-            allowed_top=round(CHART_HEIGHT - allowed * unit, 2),
-            allowed_height=round(allowed * unit, 2),
-            denied_top=round(CHART_HEIGHT - (allowed + denied) * unit, 2),
-            denied_height=round(denied * unit, 2),
+        Tally(
+            tee=tee,
+            attested=total(tee, lambda each: each.kind is DecisionKind.APPRAISAL),
+            affirming=total(tee, lambda each: _status(each) == "affirming"),
+            allowed=total(tee, _is_released),
+            denied=total(tee, lambda each: each.outcome is Outcome.DENIED),
         )
-        for number, (hour, allowed, denied) in enumerate(tallies)
+        for tee in sorted({_tee(each) for each in counts})
     )
+
+
+def _is_released(count: DecisionCount) -> bool:
+    return count.kind is DecisionKind.RELEASE and count.outcome is Outcome.ALLOWED

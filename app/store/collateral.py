@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from app.attestation.collateral.ports import Collateral
 from app.store.database import Database
@@ -14,6 +14,8 @@ _COLUMNS = documents.c
 _FIND = select(
     _COLUMNS.name, _COLUMNS.body, _COLUMNS.headers, _COLUMNS.fetched_at, _COLUMNS.source
 ).where(_COLUMNS.name == bindparam("of_name"))
+
+_COUNT = select(func.count()).select_from(documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class SQLCollateralStore:
         with self.database.read() as connection:
             row = connection.execute(_FIND, {"of_name": name}).first()
         return None if row is None else Collateral(*row)
+
+    def count(self) -> int:
+        """How many documents there are."""
+        with self.database.read() as connection:
+            return connection.execute(_COUNT).scalar_one()
 
     def put(self, collateral: Collateral) -> None:
         """Keep a document; replaces an older one of the same name. Its own transaction.

@@ -23,6 +23,11 @@ _VALUE = select(
 )
 _FIND = _VALUE.where(_COLUMNS.name == bindparam("of_name"), _COLUMNS.active)
 _BY_NAME = _VALUE.where(_COLUMNS.active).order_by(_COLUMNS.name)
+_BY_EXPIRY = (
+    _VALUE.where(_COLUMNS.active, _COLUMNS.expires_at >= bindparam("since"))
+    .order_by(_COLUMNS.expires_at, _COLUMNS.name)
+    .limit(bindparam("at_most"))
+)
 _OF_NAME = update(reference_values).where(_COLUMNS.name == bindparam("of_name"), _COLUMNS.active)
 _DEACTIVATE = _OF_NAME.values(active=False)
 _WITHDRAW = _OF_NAME.values(
@@ -87,6 +92,12 @@ class SQLReferenceValueStore:
             statement = statement.where(_COLUMNS.name > after)
         with self.database.read() as connection:
             return [_value(row) for row in connection.execute(statement)]
+
+    def expiring(self, since: datetime, limit: int) -> list[ReferenceValue]:
+        """Values that expire at a moment or later, the first to expire first."""
+        with self.database.read() as connection:
+            rows = connection.execute(_BY_EXPIRY, {"since": since, "at_most": limit})
+            return [_value(row) for row in rows]
 
 
 def _value(row: Row[str, JSONValue, datetime, datetime, str]) -> ReferenceValue:

@@ -105,6 +105,14 @@ Index(
     postgresql_where=text("active"),
 )
 
+Index(
+    "ix_reference_values_expires_at",
+    reference_values.c.expires_at,
+    reference_values.c.name,
+    sqlite_where=text("active = 1"),
+    postgresql_where=text("active"),
+)
+
 consumed_nonces = Table(
     "consumed_nonces",
     metadata,
@@ -203,6 +211,14 @@ proposals = Table(
 )
 for _filter in ("state", "subject"):
     Index(f"ix_proposals_{_filter}", proposals.c[_filter], proposals.c.proposal_id)
+
+# One row for each hour that is over, from the first decision on: what was decided in it.
+decision_hours = Table(
+    "decision_hours",
+    metadata,
+    Column("hour", Moment, primary_key=True, autoincrement=False),
+    Column("counts", JSONText, nullable=False),
+)
 
 audit_records = Table(
     "audit_records",

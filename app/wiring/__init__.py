@@ -15,6 +15,7 @@ from app.console.secret_reach import SecretReach
 from app.named import Faults
 from app.settings import Settings
 from app.store.database import Database, init_app
+from app.store.decision_hours import SQLDecisionHours
 from app.store.migrate import current_is_head, upgrade
 from app.trust.audit import LocalActor
 from app.trust.errors import ConfigError, ConflictError
@@ -43,6 +44,7 @@ from app.wiring.console import (
     sign_ins,
 )
 from app.wiring.foundations import Foundations, foundations
+from app.wiring.overview import expiries, health
 
 _SETUP = LocalActor("setup", "owner")
 _TICKET_PURPOSES = (KeyPurpose.CHALLENGE, KeyPurpose.SESSION, KeyPurpose.CONSOLE)
@@ -110,6 +112,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         custody=custody(base),
         resource_policies=kbs.policies,
         decisions=base.decisions,
+        decision_hours=SQLDecisionHours(base.database),
         replay=replay(base),
         audit=base.audit,
         admins=admins,
@@ -122,6 +125,8 @@ def wire(app: Flask, settings: Settings) -> Wired:
         rotate_tickets=lambda actor: rotate_tickets(base, actor),
         rewrap=lambda actor: rewrap(base, actor),
         check_health=lambda: check_health(base),
+        health=health(base, kbs.policies),
+        expiries=expiries(base, attestation.reference_values),
         close=partial(close, base),
         posture=posture(settings),
         clock=base.clock,

@@ -20,6 +20,7 @@ from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens
 from app.console.attempts import Attempts
 from app.console.changes import Changes
+from app.console.decision_hours import GRACE
 from app.console.devices import Devices
 from app.console.effective_settings import EffectiveSettings, setting_lines
 from app.console.operators import OperatorService
@@ -33,6 +34,7 @@ from app.settings import (
 )
 from app.store.attempts import SQLAttemptStore
 from app.store.console_sessions import SQLConsoleSessionStore
+from app.store.decision_hours import SQLDecisionHours
 from app.store.nonces import SQLConsumedNonceStore
 from app.store.operators import SQLOperatorStore
 from app.store.proposals import SQLProposalStore
@@ -154,10 +156,10 @@ def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:
 
 
 def housekeeping(base: Foundations) -> Callable[[], None]:
-    """Forgets what has expired, and erases secrets whose time to be brought back is over."""
+    """Forgets what has expired, erases secrets whose time is over, counts hours that are."""
     nonces, sessions = SQLConsumedNonceStore(base.database), SQLSessionStore(base.database)
     signed_in, attempts = console_sessions(base), SQLAttemptStore(base.database)
-    keeper = custody(base)
+    keeper, hours = custody(base), SQLDecisionHours(base.database)
 
     def forget_expired() -> None:
         now = base.clock.now()
@@ -167,6 +169,8 @@ def housekeeping(base: Foundations) -> Callable[[], None]:
             signed_in.forget_expired(now)
             attempts.forget_expired(now)
         keeper.destroy_due()
+        while hours.close(now - GRACE):
+            pass
 
     return forget_expired
 

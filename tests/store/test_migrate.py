@@ -21,9 +21,12 @@ from sqlalchemy.schema import CreateIndex
 from store.every_port import sql_stores
 
 from app.broker.secrets import ResourceID
+from app.console.decision_hours import HOUR
 from app.store import migrate
 from app.store.database import Database, db, init_app
+from app.store.decision_hours import SQLDecisionHours
 from app.store.tables import metadata
+from app.trust.decisions import first_decision_id
 from app.trust.errors import ConfigError
 from app.trust.policies import PolicyKind
 from app.trust.policy_engine import PolicyText
@@ -178,3 +181,31 @@ def test_flask_db_uses_the_same_migrations(tmp_path: Path) -> None:
         with app.app_context():
             flask_upgrade()
         assert migrate.current_is_head(database)
+
+
+def test_hours_are_counted_from_the_first_decision_that_was_there(
+    empty: Database, now: datetime
+) -> None:
+    """What was decided before the table came is counted; without the table decisions stay."""
+    before = _before("decision_hours")
+    migrate.upgrade(empty, before)
+    row = text(
+        "INSERT INTO decisions (decision_id, kind, at, outcome, reason, subject, latency_us, body)"
+        " VALUES (:id, 'appraisal', :at, 'allowed', 'affirming', 'default', 1, :body)"
+    )
+    values = {"id": f"{first_decision_id(now)}0", "at": int(now.timestamp() * 1e6), "body": b"x"}
+    with empty.transaction():
+        empty.writing().execute(row, values)
+    migrate.upgrade(empty)
+    hours = SQLDecisionHours(empty)
+    assert hours.close(now + 2 * HOUR) == 2
+    assert [each.count for each in hours.count(now - HOUR)] == [1]
+    migrate.downgrade(empty, before)
+    with empty.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM decisions")).scalar_one() == 1
+
+
+def _before(name: str) -> str:
+    """The revision that the migration of this name follows."""
+    (path,) = (migrate.FOLDER / "versions").glob(f"*_{name}.py")
+    return f"{int(path.name[:4]) - 1:04}"

@@ -140,3 +140,18 @@ def test_names_are_searched_as_they_stand(
     put(stores, *(replace(value, name=name) for name in names))
     page = stores.reference_values.page(after=None, limit=10, containing=wanted)
     assert len(page) == found
+
+
+def test_the_first_to_expire_come_first(stores: Stores, now: datetime) -> None:
+    """From a moment on, and not those that were replaced or withdrawn."""
+    days = {"later": 3, "soon": 1, "past": -1, "gone": 2}
+    values = [
+        ReferenceValue(name, [name], now + timedelta(days=day), now, "tests")
+        for name, day in days.items()
+    ]
+    with stores.transaction():
+        stores.reference_values.put(values, "ann")
+        stores.reference_values.withdraw("gone", now, "ann")
+    found = stores.reference_values.expiring(now, 10)
+    assert [value.name for value in found] == ["soon", "later"]
+    assert stores.reference_values.expiring(now, 1) == found[:1]

@@ -12,6 +12,7 @@ from app.blueprints.console import (
     audit,
     components,
     operators,
+    overview,
     policies,
     reference_values,
     secret_changes,
@@ -24,14 +25,10 @@ from app.blueprints.console.queries import decision_query
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, access
 from app.console.attested_guests import guest_of
-from app.console.overview import CHART_HEIGHT, CHART_WIDTH
-from app.console.overview import overview as count_decisions
 from app.console.permissions import Permission
 from app.console.sessions import Proof
-from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
+from app.trust.decisions import DecisionKind, DecisionRecord, Outcome
 from app.trust.errors import DecisionNotFoundError, ResourceNotFoundError
-
-_LATEST = 10
 
 
 def blueprint() -> Blueprint:
@@ -50,9 +47,9 @@ def blueprint() -> Blueprint:
         return None
 
     bp.app_context_processor(lambda: {"navigation": navigation(), "account_links": account_links()})
-    _add_overview(bp)
     _add_decisions(bp)
     for pages in (
+        overview,
         policies,
         reference_values,
         secrets,
@@ -65,21 +62,6 @@ def blueprint() -> Blueprint:
     ):
         pages.add_to(bp)
     return bp
-
-
-def _add_overview(bp: Blueprint) -> None:
-    @bp.get("/")
-    @access(Permission.OVERVIEW_READ)
-    def overview() -> ResponseReturnValue:
-        decisions, clock = services().decisions, services().clock
-        return render_template(
-            "console/overview.html",
-            posture=services().posture,
-            figures=count_decisions(decisions, clock),
-            chart={"width": CHART_WIDTH, "height": CHART_HEIGHT},
-            decisions=decisions.page(DecisionQuery(limit=_LATEST)),
-            keys=services().token_keys.list() if may(g.caller, Permission.KEY_READ) else (),
-        )
 
 
 def _add_decisions(bp: Blueprint) -> None:
