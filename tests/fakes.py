@@ -145,12 +145,14 @@ class MemoryDecisions:
         return next((r for r in self.db.decisions if r.decision_id == decision_id), None)
 
     def page(self, query: DecisionQuery) -> list[DecisionRecord]:
-        wanted = ("kind", "outcome", "tee", "reason", "subject", "token_id")
+        wanted = ("kind", "outcome", "tee", "reason", "subject", "token_id", "measurement")
+        wanted += ("policy_digest",)
+        first, end = query.id_range()
         found = [
             replace(record, inputs={}, result={})
             for record in sorted(self.db.decisions, key=lambda r: r.decision_id, reverse=True)
             if all(getattr(query, n) in (None, getattr(record, n)) for n in wanted)
-            and (query.before is None or record.decision_id < query.before)
+            and first <= record.decision_id < end
         ]
         return found[: query.limit]
 

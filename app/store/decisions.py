@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, func, insert, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    select,
+    type_coerce,
+)
 
 from app.store.columns import dump_json
 from app.store.database import Database
-from app.store.tables import decisions
+from app.store.tables import DECISION_FILTERS, decisions
 from app.trust.decisions import (
     DecisionCount,
     DecisionKind,
@@ -21,6 +34,7 @@ from app.trust.decisions import (
     Outcome,
     first_decision_id,
 )
+from guest.wire.tees import TEES
 
 # Claims are repetitive: the fastest level takes most of their size away.
 _COMPRESSION_LEVEL = 1
@@ -39,9 +53,11 @@ _HEAD = (
     _COLUMNS.token_id,
     _COLUMNS.issuer,
     _COLUMNS.latency_us,
+    _COLUMNS.measurement,
 )
 _FIND = select(*_HEAD, _COLUMNS.body).where(_COLUMNS.decision_id == bindparam("of_id"))
 _NEWEST_FIRST = select(*_HEAD).order_by(_COLUMNS.decision_id.desc())
+_NEWEST_IDS = select(_COLUMNS.decision_id).order_by(_COLUMNS.decision_id.desc())
 _ADD = insert(decisions)
 # Moments are kept as microseconds since 1970.
 _HOUR = type_coerce(_COLUMNS.at, BigInteger) // 3_600_000_000
@@ -51,7 +67,24 @@ _COUNT = (
     .where(_COLUMNS.decision_id >= bindparam("first_id"))
     .group_by(_HOUR, *_SORT)
 )
+# A TEE that is not known here is a name of the guest's choice: there must not be a sort for each.
+_NO_TEE = "-"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _every_sort() -> Select[str | None]:
+    """The sorts that there are, one look into the index for each."""
+    first = select(func.min(_COLUMNS.sort).label("sort")).cte("sorts", recursive=True)
+    following = (
+        select(func.min(_COLUMNS.sort)).where(_COLUMNS.sort > first.c.sort).scalar_subquery()
+    )
+    sorts = first.union_all(select(following).where(first.c.sort.is_not(None)))
+    return select(sorts.c.sort)
+
+
+_SORTS = _every_sort()
+_SORTED_BY = ("kind", "outcome", "reason", "tee")
+_FOUND_BY = (*DECISION_FILTERS, "token_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +111,8 @@ class SQLDecisionStore:
                 "token_id": record.token_id,
                 "issuer": record.issuer,
                 "latency_us": record.latency_us,
+                "measurement": record.measurement,
+                "sort": _sort_of(record),
                 "body": zlib.compress(body.encode(), _COMPRESSION_LEVEL),
             },
         )
@@ -92,22 +127,17 @@ class SQLDecisionStore:
         return replace(_record(row), inputs=members["inputs"], result=members["result"])
 
     def page(self, query: DecisionQuery) -> list[DecisionRecord]:
-        """Records, newest first, without ``inputs`` and ``result`` (both empty)."""
-        filters = {
-            _COLUMNS.kind: query.kind,
-            _COLUMNS.outcome: query.outcome,
-            _COLUMNS.tee: query.tee,
-            _COLUMNS.reason: query.reason,
-            _COLUMNS.subject: query.subject,
-            _COLUMNS.token_id: query.token_id,
-        }
-        statement = _NEWEST_FIRST.limit(query.limit)
-        for column, wanted in filters.items():
-            if wanted is not None:
-                statement = statement.where(column == wanted)
-        if query.before is not None:
-            statement = statement.where(_COLUMNS.decision_id < query.before)
+        """Records, newest first, without ``inputs`` and ``result`` (both empty).
+
+        However few of the records are of the sort that is asked for, none of the others is read:
+        each index has its records sort by sort, and the newest of each sort are merged.
+        """
         with self.database.read() as connection:
+            if _is_unsorted(query):
+                statement = _NEWEST_FIRST.where(*_filters(query)).limit(query.limit)
+                return [_record(row) for row in connection.execute(statement)]
+            newest = heapq.nlargest(query.limit, _ids_by_sort(connection, query))
+            statement = _NEWEST_FIRST.where(_COLUMNS.decision_id.in_(newest))
             return [_record(row) for row in connection.execute(statement)]
 
     def count(self, since: datetime) -> list[DecisionCount]:
@@ -144,4 +174,71 @@ def _record(row: Row[*tuple[Any, ...]]) -> DecisionRecord:
         row.token_id,
         row.issuer,
         row.latency_us,
+        measurement=row.measurement,
     )
+
+
+def _sort_of(record: DecisionRecord) -> str:
+    tee = record.tee if record.tee in TEES else _NO_TEE
+    return f"{record.kind} {record.outcome} {record.reason} {tee}"
+
+
+def _is_of(sort: str, query: DecisionQuery) -> bool:
+    """Whether records of a sort can be what is asked for."""
+    kind, outcome, reason, tee = sort.split(" ")
+    wanted_tee = query.tee if query.tee in TEES else query.tee and _NO_TEE
+    return (
+        query.kind in (None, kind)
+        and query.outcome in (None, outcome)
+        and query.reason in (None, reason)
+        and wanted_tee in (None, tee)
+    )
+
+
+def _is_unsorted(query: DecisionQuery) -> bool:
+    """Whether the newest records of all are asked for, or the few of one token."""
+    return query.token_id is not None or not _equal(query, (*_SORTED_BY, *DECISION_FILTERS))
+
+
+def _filters(query: DecisionQuery) -> list[ColumnElement[bool]]:
+    return [
+        *(_COLUMNS[name] == wanted for name, wanted in _equal(query, _SORTED_BY).items()),
+        *(_COLUMNS[name] == wanted for name, wanted in _equal(query, _FOUND_BY).items()),
+        *_in_range(query),
+    ]
+
+
+def _equal(query: DecisionQuery, names: tuple[str, ...]) -> dict[str, str]:
+    values = {name: getattr(query, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _in_range(query: DecisionQuery) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    first, end = query.id_range()
+    return _COLUMNS.decision_id >= first, _COLUMNS.decision_id < end
+
+
+def _by_index(query: DecisionQuery) -> Iterator[ColumnElement[bool]]:
+    """The filters that a sort leaves, the first of them by its index.
+
+    The others are told from the same index; an engine without statistics would take any of theirs,
+    and read half of the table.
+    """
+    if query.tee is not None and query.tee not in TEES:
+        yield _COLUMNS.tee == query.tee
+    for position, (name, wanted) in enumerate(_equal(query, DECISION_FILTERS).items()):
+        column = _COLUMNS[name]
+        yield (func.coalesce(column, "") if position else column) == wanted
+    yield from _in_range(query)
+
+
+def _ids_by_sort(connection: Connection, query: DecisionQuery) -> Iterator[str]:
+    """The newest ids of each sort that fits, at most as many of each as the page takes."""
+    statement = (
+        _NEWEST_IDS.where(*_by_index(query))
+        .where(_COLUMNS.sort == bindparam("of_sort"))
+        .limit(query.limit)
+    )
+    for sort in connection.execute(_SORTS).scalars().all():
+        if sort is not None and _is_of(sort, query):
+            yield from connection.execute(statement, {"of_sort": sort}).scalars()

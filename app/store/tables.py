@@ -169,6 +169,9 @@ secret_versions = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+# What decisions are looked for by besides their sort, those that leave the fewest of them first.
+DECISION_FILTERS = ("measurement", "policy_digest", "subject")
+
 # ``body`` is the last column and a list never reads it: compressed inputs and result.
 decisions = Table(
     "decisions",
@@ -185,11 +188,23 @@ decisions = Table(
     Column("token_id", NAME),
     Column("issuer", Text),
     Column("latency_us", BigInteger, nullable=False),
+    Column("measurement", NAME),
+    Column("sort", NAME, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
-# Ids sort by time, so each filter has the newest decisions at the end of its own index.
-for _filter in ("kind", "outcome", "reason", "tee", "subject", "token_id"):
-    Index(f"ix_decisions_{_filter}", decisions.c[_filter], decisions.c.decision_id)
+# Ids sort by time, so the newest decisions of a sort stand together at the end of its part of an
+# index, whatever else is asked for (app/store/decisions.py).
+Index("ix_decisions_sort", decisions.c.sort, decisions.c.decision_id)
+Index("ix_decisions_token_id", decisions.c.token_id, decisions.c.decision_id)
+# Each ends with the filters of those below it: two together are told from one index alone.
+for _position, _filter in enumerate(DECISION_FILTERS):
+    Index(
+        f"ix_decisions_{_filter}",
+        decisions.c[_filter],
+        decisions.c.sort,
+        decisions.c.decision_id,
+        *(decisions.c[_other] for _other in DECISION_FILTERS[_position + 1 :]),
+    )
 
 # ``change`` is what is proposed (``app/console/changes.py``); ``subject`` says it for lists.
 proposals = Table(

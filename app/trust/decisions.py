@@ -57,6 +57,8 @@ class DecisionRecord:
         latency_us: microseconds from the use case's start to the decision.
         inputs: what the policy saw: claims, data, reference values, policies by digest.
         result: what came out.
+        measurement: the launch measurement of the guest (``app/trust/measurements.py``), once
+            evidence was verified.
     """
 
     decision_id: str
@@ -73,6 +75,7 @@ class DecisionRecord:
     latency_us: int = 0
     inputs: JSONObject = field(default_factory=dict)
     result: JSONObject = field(default_factory=dict)
+    measurement: str | None = None
 
 
 class DecisionStore(Protocol):
@@ -100,6 +103,10 @@ class DecisionQuery:
     """Which decisions to list; ``None`` means any.
 
     Attributes:
+        policy_digest: of the policy that judged or decided.
+        prefix: what ids begin with.
+        since: made then or later, UTC, to the millisecond.
+        until: made before then.
         before: only records whose id sorts before this one (keyset paging).
         limit: at most this many, 1 to 500.
     """
@@ -110,8 +117,30 @@ class DecisionQuery:
     reason: str | None = None
     subject: str | None = None
     token_id: str | None = None
+    measurement: str | None = None
+    policy_digest: str | None = None
+    prefix: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     before: str | None = None
     limit: int = 50
+
+    def id_range(self) -> tuple[str, str]:
+        """The ids that prefix, times and paging leave: from the first, up to before the second.
+
+        Ids sort by time, and every character of an id sorts before ``g``.
+        """
+        firsts, ends = [""], ["g"]
+        if self.prefix is not None:
+            firsts.append(self.prefix)
+            ends.append(f"{self.prefix}g")
+        if self.since is not None:
+            firsts.append(first_decision_id(self.since))
+        if self.until is not None:
+            ends.append(first_decision_id(self.until))
+        if self.before is not None:
+            ends.append(self.before)
+        return max(firsts), min(ends)
 
 
 @dataclass(frozen=True, slots=True)

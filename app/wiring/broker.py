@@ -28,8 +28,6 @@ from app.trust.tickets import (
 )
 from app.wiring.foundations import Foundations
 
-_PLUGINS = (RESOURCE_PLUGIN,)
-
 
 def resource_policies(base: Foundations) -> ResourcePolicies:
     """The resource policies and their versions."""
@@ -40,7 +38,6 @@ def resource_policies(base: Foundations) -> ResourcePolicies:
         transactions=base.database.transaction,
         clock=base.clock,
         rule=base.rule,
-        plugins=frozenset(plugin.name for plugin in _PLUGINS),
     )
 
 
@@ -100,7 +97,7 @@ def broker_service(
         verifier=verifier,
         releases=releases,
         policies=policies,
-        plugins=Plugins(list(_PLUGINS)),
+        plugins=Plugins([RESOURCE_PLUGIN]),
         revisions=base.revisions,
         clock=base.clock,
     )

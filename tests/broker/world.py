@@ -94,7 +94,6 @@ class World:
             transactions=self.db.transactions,
             clock=self.clock,
             rule=ChangeRule(),
-            plugins=frozenset({PLUGIN.name, "other"}),
         )
         self.custody = Custody(
             self.secrets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -91,6 +92,8 @@ def test_a_list_is_without_the_bodies(stores: Stores, record: DecisionRecord) ->
         ("reason", "policy-denied"),
         ("subject", "default/other/secret"),
         ("token_id", "token-2"),
+        ("measurement", "ab" * 48),
+        ("policy_digest", "2" * 64),
     ],
 )
 def test_each_filter_selects(
@@ -153,16 +156,57 @@ def test_counting_reads_a_range_of_the_primary_key(sqlite_url: str) -> None:
     assert "(decision_id>?)" in detail
 
 
-@pytest.mark.parametrize("column", ["kind", "outcome", "reason", "tee", "subject", "token_id"])
-def test_each_filter_has_an_index(sqlite_url: str, column: str) -> None:
-    """Listing by any filter stays fast with a million decisions."""
-    database = Database.from_url(sqlite_url)
+@pytest.mark.parametrize(
+    "filters", [{}, {"measurement": "m"}, {"subject": "s"}, {"policy_digest": "p"}]
+)
+def test_the_newest_of_a_sort_are_found_by_an_index(
+    sqlite_url: str, record: DecisionRecord, filters: dict[str, str]
+) -> None:
+    """Listing stays fast with a million decisions: nothing is read that is not shown."""
+    columns = {"sort": "x", **filters}
+    index = f"ix_decisions_{next(iter(filters), 'sort')}"
+    wanted = " AND ".join(f"{column} = 'x'" for column in columns)
     plan = (
-        f"EXPLAIN QUERY PLAN SELECT at FROM decisions WHERE {column} = 'x' "  # noqa: S608
-        "AND decision_id < 'y' ORDER BY decision_id DESC"
+        f"EXPLAIN QUERY PLAN SELECT decision_id FROM decisions WHERE {wanted} "  # noqa: S608
+        "AND decision_id >= '' AND decision_id < 'g' ORDER BY decision_id DESC LIMIT 50"
+    )
+    with closing(Database.from_url(sqlite_url)) as database, database.read() as connection:
+        detail = str(connection.execute(text(plan)).all())
+    assert f"USING COVERING INDEX {index} (" in detail
+    assert "decision_id>? AND decision_id<?" in detail
+    assert "TEMP B-TREE" not in detail
+
+
+def test_a_guest_cannot_make_sorts(sql: Stores, database: Database, record: DecisionRecord) -> None:
+    """Names of TEEs that nobody knows are one sort, and are found all the same."""
+    names = [f"tee-{number}" for number in range(20)]
+    add(
+        sql,
+        *(
+            replace(record, decision_id=f"{number:032x}", tee=name)
+            for number, name in enumerate(names)
+        ),
     )
     with database.read() as connection:
-        detail = str(connection.execute(text(plan)).all())
-    database.close()
-    assert f"USING INDEX ix_decisions_{column} ({column}=? AND decision_id<?)" in detail
-    assert "TEMP B-TREE" not in detail
+        sorts = connection.execute(text("SELECT DISTINCT sort FROM decisions")).scalars().all()
+    assert sorts == ["release allowed policy-allowed -"]
+    assert [each.tee for each in sql.decisions.page(DecisionQuery(tee="tee-7"))] == ["tee-7"]
+
+
+def test_ids_are_bounded_by_prefix_and_times(
+    stores: Stores, record: DecisionRecord, now: datetime
+) -> None:
+    """A prefix as a person types it, and the times from one moment up to another."""
+    moments = [now + timedelta(minutes=step) for step in range(4)]
+    ids = [new_decision_id(at) for at in moments]
+    add(stores, *(replace(record, decision_id=each) for each in ids))
+
+    def found(**bounds: Any) -> list[str]:
+        return [each.decision_id for each in stores.decisions.page(DecisionQuery(**bounds))]
+
+    assert found(prefix=ids[2][:14]) == [ids[2]]
+    assert found(prefix=ids[2]) == [ids[2]]
+    assert found(prefix="f") == []
+    assert found(since=moments[1], until=moments[3]) == [ids[2], ids[1]]
+    assert found(since=moments[1], until=moments[3], tee="snp", before=ids[2]) == [ids[1]]
+    assert found(since=moments[3], until=moments[1]) == []

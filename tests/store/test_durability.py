@@ -51,7 +51,7 @@ def test_sigkill_loses_no_acknowledged_write(url: str, round_: int) -> None:
     assert acknowledged
     with closing(Database.from_url(url)) as database:
         stores = sql_stores(database)
-        versions = {version.version for version in stores.secrets.versions(_PATH)}
+        versions = {version.version for version in stores.secrets.versions(_PATH, limit=100_000)}
         records = [stores.decisions.find(decision_id) for _, decision_id in acknowledged]
         assert {number for number, _ in acknowledged} <= versions
         assert all(record is not None for record in records)

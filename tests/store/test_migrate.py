@@ -205,6 +205,36 @@ def test_hours_are_counted_from_the_first_decision_that_was_there(
         assert connection.execute(text("SELECT count(*) FROM decisions")).scalar_one() == 1
 
 
+def test_decisions_of_before_have_their_sort(empty: Database) -> None:
+    """What was decided before that is found by its sort, and is whole after going back."""
+    row = {
+        "decision_id": "0" * 32,
+        "kind": "release",
+        "at": 1,
+        "outcome": "denied",
+        "reason": "policy-denied",
+        "tee": "not-known",
+        "subject": "resource/a/b/c",
+        "latency_us": 1,
+        "body": b"\x00body",
+    }
+    columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+    before = _before("decision_sorts")
+    migrate.upgrade(empty, before)
+    with empty.transaction():
+        insert = f"INSERT INTO decisions ({columns}) VALUES ({values})"  # noqa: S608
+        empty.writing().execute(text(insert), row)
+    migrate.upgrade(empty)
+    with empty.read() as connection:
+        found = connection.execute(text("SELECT sort, measurement, body FROM decisions")).one()
+    assert (found.sort, found.measurement) == ("release denied policy-denied -", None)
+    assert bytes(found.body) == b"\x00body"
+    migrate.downgrade(empty, before)
+    with empty.read() as connection:
+        assert connection.execute(text("SELECT subject FROM decisions")).scalar() == row["subject"]
+    assert "ix_decisions_tee" in {i["name"] for i in inspect(empty.engine).get_indexes("decisions")}
+
+
 def _before(name: str) -> str:
     """The revision that the migration of this name follows."""
     (path,) = (migrate.FOLDER / "versions").glob(f"*_{name}.py")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from app.broker.annotated_evidence import measurement_of
 from app.broker.appraisers.circuit_breaker import CircuitBreaker, OpenCircuitError
 from app.broker.json_pointers import resolve
 from app.broker.tokens import TokenVerifier, VerifiedToken
@@ -192,6 +193,7 @@ class RemoteAppraiser:
             subject=request.policy_id,
             token_id=token.token_id if token else None,
             issuer=token.iss if token else None,
+            measurement=measurement_of(token.claims) if token else None,
             inputs={"appraiser": self.url},
             result={
                 "claims": redact(token.claims) if token else None,
