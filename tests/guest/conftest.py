@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from software_tpm import AK_HANDLE, AZURE_AK_HANDLE, SoftwareTPM, software_tpm
 
 from guest.kbs.transport import Reply
 from guest.wire.encoding import b64url_encode
@@ -136,6 +139,16 @@ class LoopbackServer:
     def url(self) -> str:
         """Its address over plain HTTP."""
         return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="module")
+def tpm() -> Iterator[SoftwareTPM]:
+    """A software TPM with an attestation key; tests of a module share its registers."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        software_tpm(Path(folder), AK_HANDLE, AZURE_AK_HANDLE) as running,
+    ):
+        yield running
 
 
 @pytest.fixture

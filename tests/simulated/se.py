@@ -159,21 +159,27 @@ class Firmware:
         assert len(opened) == sealed_size
         return opened[:64], opened[64:]
 
-    def attest(self, challenge: str, user_data: bytes, tags: bytes | None = None) -> dict[str, str]:
-        """Evidence for a challenge."""
-        asked = json.loads(challenge)
-        key, nonce = self.open(base64.b64decode(asked["request_blob"]))
-        tags = base64.b64decode(asked["image_hdr_tags"]) if tags is None else tags
+    def measure(self, block: bytes, user_data: bytes, tags: bytes) -> tuple[bytes, bytes, bytes]:
+        """Measurement, additional data and the guest's id, for a request."""
+        key, nonce = self.open(block)
         additional = bytes(32) + bytes([1] * 32)
         message = (
             tags + CUID + len(user_data).to_bytes(2, "big") + bytes(2)
             + len(additional).to_bytes(4, "big") + user_data + nonce + additional
         )  # fmt: skip
+        return hmac.digest(key, message, "sha512"), additional, CUID
+
+    def attest(self, challenge: str, user_data: bytes, tags: bytes | None = None) -> dict[str, str]:
+        """Evidence for a challenge."""
+        asked = json.loads(challenge)
+        block = base64.b64decode(asked["request_blob"])
+        tags = base64.b64decode(asked["image_hdr_tags"]) if tags is None else tags
+        measurement, additional, cuid = self.measure(block, user_data, tags)
         parts = {
-            "measurement": hmac.digest(key, message, "sha512"),
+            "measurement": measurement,
             "additional_data": additional,
             "user_data": user_data,
-            "cuid": CUID,
+            "cuid": cuid,
             "image_hdr_tags": tags,
         }
         return {name: base64.b64encode(value).decode() for name, value in parts.items()} | {
