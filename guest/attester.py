@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Flag, auto
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from guest.clock import Clock, SystemClock
 from guest.devices.configfs_tsm import ConfigfsTSM, Filesystem, KernelFilesystem
-from guest.devices.paths import DevicePaths
+from guest.devices.nodes import KernelNodes, Nodes
+from guest.devices.paths import AZURE_METADATA, DEFAULT_AK_HANDLE, DevicePaths
 from guest.errors import DeviceError
 from guest.wire.json_types import JSONValue
+
+
+class Place(Flag):
+    """Where in composite evidence an attester may stand."""
+
+    PRIMARY = auto()
+    DEVICE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +28,19 @@ class Devices:
 
     Attributes:
         paths: where things are.
-        files: how configfs-tsm is read and written.
+        files: how configfs-tsm and measurement registers are read and written.
+        nodes: how character devices are opened.
+        clock: to wait on for hardware.
+        ak_handle: of the attestation key that a TPM keeps.
+        azure_metadata: URL of Azure's metadata service.
     """
 
     paths: DevicePaths = field(default_factory=DevicePaths)
     files: Filesystem = field(default_factory=KernelFilesystem)
+    nodes: Nodes = field(default_factory=KernelNodes)
+    clock: Clock = field(default_factory=SystemClock)
+    ak_handle: int = DEFAULT_AK_HANDLE
+    azure_metadata: str = AZURE_METADATA
 
     @property
     def tsm(self) -> ConfigfsTSM:
@@ -38,6 +56,7 @@ class Attester(Protocol):
         rank: place in the order of detection, lowest first; ``None`` is never detected and must be
             named.
         insecure: whether its evidence can be forged by anyone.
+        place: whether it makes primary evidence, that of a device beside it, or either.
     """
 
     @property
@@ -53,6 +72,11 @@ class Attester(Protocol):
     @property
     def insecure(self) -> bool:
         """Whether anyone can forge its evidence."""
+        ...
+
+    @property
+    def place(self) -> Place:
+        """Where its evidence may stand."""
         ...
 
     def is_present(self, devices: Devices) -> bool:
@@ -81,6 +105,89 @@ class InitDataAttester(Protocol):
 
         Raises:
             AttesterError: it could not be read.
+        """
+        ...
+
+
+@runtime_checkable
+class InitDataRegisterAttester(Protocol):
+    """What an attester also is when the guest itself extends a register with init data's digest.
+
+    Such a register binds less than a field that the host filled: whatever ran before could have
+    extended it. Verifiers expect it to be extended exactly once, from zero.
+    """
+
+    def init_data_register(self, devices: Devices) -> bytes:
+        """The value of the register.
+
+        Raises:
+            AttesterError: it could not be read.
+        """
+        ...
+
+    def extend_init_data(self, digest: bytes, devices: Devices) -> None:
+        """Extend the register.
+
+        Args:
+            digest: as long as the register.
+            devices: the way to the hardware.
+
+        Raises:
+            AttesterError: it could not be extended.
+        """
+        ...
+
+
+@runtime_checkable
+class MeasuringAttester(Protocol):
+    """What an attester also is when its hardware measures at run time, too.
+
+    Attributes:
+        measurement_algorithm: that registers are extended with, by its wire name.
+        default_register: the PCR that is extended when nobody names one; ``None`` when there is
+            none that is free by convention.
+        evidence_carries_log: whether verifiers replay the log, so that it has to explain every bit
+            of the register from its beginning.
+    """
+
+    measurement_algorithm: str
+    default_register: int | None
+    evidence_carries_log: bool
+
+    def log_index(self, pcr: int) -> int:
+        """The index by which event logs name the register that a PCR stands for.
+
+        Raises:
+            MeasurementUnsupportedError: no register does.
+        """
+        ...
+
+    def read_register(self, pcr: int, devices: Devices) -> bytes:
+        """The value of the register that a PCR stands for.
+
+        Raises:
+            AttesterError: it could not be read.
+        """
+        ...
+
+    def extend_register(self, pcr: int, digest: bytes, devices: Devices) -> None:
+        """Extend the register that a PCR stands for.
+
+        Raises:
+            AttesterError: it could not be extended.
+        """
+        ...
+
+
+@runtime_checkable
+class ChallengedAttester(Protocol):
+    """What an attester also is when its verifier's nonce is a request that the hardware answers."""
+
+    def answer(self, challenge: str, report_data: bytes, devices: Devices) -> JSONValue:
+        """Evidence for a request, over some bytes.
+
+        Raises:
+            AttesterError: no evidence could be made, or it is no such request.
         """
         ...
 

@@ -7,7 +7,7 @@ import pkgutil
 import re
 
 import guest.attesters
-from guest.attester import Attester, Devices
+from guest.attester import Attester, Devices, Place
 from guest.errors import ConfigError, NoTEEError
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
@@ -31,9 +31,36 @@ def find_attester(tee: str | None, devices: Devices, *, insecure_sample: bool) -
     if tee is None:
         return detect(devices)
     attester = load_attester(tee)
+    if Place.PRIMARY not in attester.place:
+        raise ConfigError([f"tee: {tee} is a device; it belongs into device_tees"])
     if attester.insecure and not insecure_sample:
         raise ConfigError([f"tee: {tee} proves nothing and needs insecure_sample = true"])
     return attester
+
+
+def find_device_attesters(
+    tees: tuple[str, ...] | None, devices: Devices, *, insecure_sample_device: bool
+) -> tuple[Attester, ...]:
+    """The attesters of devices beside the TEE.
+
+    Args:
+        tees: wire names from the settings, or ``None`` to detect those that are only devices.
+        devices: what to detect with.
+        insecure_sample_device: add the sample device, which proves nothing.
+
+    Raises:
+        ConfigError: no attester has such a name, it is none of a device, or an
+            insecure one was not asked for in so many words.
+    """
+    sample = (load_attester("sampledevice"),) if insecure_sample_device else ()
+    if tees is None:
+        return (*_detect_devices(devices), *sample)
+    attesters = [_named_device(tee) for tee in dict.fromkeys(tees)]
+    if any(each.insecure for each in attesters) and not insecure_sample_device:
+        raise ConfigError(
+            ["device_tees: sampledevice proves nothing and needs insecure_sample_device = true"]
+        )
+    return tuple({each.tee: each for each in (*attesters, *sample)}.values())
 
 
 def detect(devices: Devices) -> Attester:
@@ -53,21 +80,40 @@ def detect(devices: Devices) -> Attester:
     )
 
 
+def _detect_devices(devices: Devices) -> tuple[Attester, ...]:
+    attesters = [load_attester(name) for name in attester_names()]
+    found = [each for each in attesters if each.place is Place.DEVICE and not each.insecure]
+    return tuple(each for each in found if each.is_present(devices))
+
+
+def _named_device(tee: str) -> Attester:
+    attester = load_attester(tee, setting="device_tees")
+    if Place.DEVICE not in attester.place:
+        raise ConfigError([f"device_tees: {tee} is no device"])
+    return attester
+
+
 def attester_names() -> list[str]:
     """Wire names of all attesters that are installed, sorted."""
     modules = pkgutil.iter_modules(guest.attesters.__path__)
     return sorted(module.name.replace("_", "-") for module in modules)
 
 
-def load_attester(tee: str) -> Attester:
+def load_attester(tee: str, setting: str = "tee") -> Attester:
     """The attester of a TEE; one file each, named after the TEE.
+
+    Args:
+        tee: its wire name.
+        setting: that it comes from, for the message.
 
     Raises:
         ConfigError: there is none.
     """
     names = attester_names()
     if not _NAME.fullmatch(tee) or tee not in names:
-        raise ConfigError([f"tee: there is no attester {tee!r}; there are {', '.join(names)}"])
+        raise ConfigError(
+            [f"{setting}: there is no attester {tee!r}; there are {', '.join(names)}"]
+        )
     module = importlib.import_module(f"guest.attesters.{tee.replace('-', '_')}")
     attester: Attester = module.ATTESTER
     return attester

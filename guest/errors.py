@@ -57,6 +57,20 @@ class ListenError(GuestError):
     exit_code = 5
 
 
+class MalformedEventError(GuestError):
+    """What was to be measured cannot be written into an event log so that it reads back."""
+
+    code = "event-malformed"
+    exit_code = 6
+
+
+class MeasurementNotEnabledError(GuestError):
+    """Settings do not enable runtime measurement."""
+
+    code = "measurement-not-enabled"
+    exit_code = 7
+
+
 # --- The hardware -------------------------------------------------------------------------------
 
 
@@ -90,6 +104,20 @@ class InitDataMismatchError(AttesterError):
 
     code = "init-data-mismatch"
     exit_code = 13
+
+
+class MeasurementUnsupportedError(AttesterError):
+    """The hardware has no register for runtime measurement, or not this one."""
+
+    code = "measurement-not-supported"
+    exit_code = 14
+
+
+class EventLogError(AttesterError):
+    """The event log and the register that it explains are not in step, or cannot be kept so."""
+
+    code = "event-log-broken"
+    exit_code = 15
 
 
 # --- The way to the server ----------------------------------------------------------------------

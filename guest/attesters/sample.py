@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guest.attester import Attester, Devices
+from guest.attester import Attester, Devices, Place
 from guest.wire.encoding import b64_encode
 from guest.wire.json_types import JSONValue
 
@@ -13,6 +13,7 @@ class SampleAttester:
     tee = "sample"
     rank = None
     insecure = True
+    place = Place.PRIMARY
 
     def is_present(self, devices: Devices) -> bool:  # noqa: ARG002  (the port's signature)
         """Never: it has to be asked for."""

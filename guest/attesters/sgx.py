@@ -6,7 +6,7 @@ Source: Gramine documentation, Attestation and Secret Provisioning, the interfac
 
 from __future__ import annotations
 
-from guest.attester import Attester, Devices, pad_report_data
+from guest.attester import Attester, Devices, Place, pad_report_data
 from guest.errors import DeviceError
 from guest.wire.encoding import b64_encode
 from guest.wire.json_types import JSONValue
@@ -18,6 +18,7 @@ class SGXAttester:
     tee = "sgx"
     rank = 20
     insecure = False
+    place = Place.PRIMARY
 
     def is_present(self, devices: Devices) -> bool:
         """Gramine attests with DCAP here."""

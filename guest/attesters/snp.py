@@ -1,8 +1,11 @@
-"""AMD SEV-SNP: a report through configfs-tsm, in the JSON that verifiers know (guest.md, 3.4)."""
+"""AMD SEV-SNP: a report by the kernel, in the JSON that verifiers know (guest.md, section 3.4).
+
+Through configfs-tsm where the kernel has it, which is from 6.7 on, and else by ioctl.
+"""
 
 from __future__ import annotations
 
-from guest.attester import Attester, Devices, pad_report_data, path_exists
+from guest.attester import Attester, Devices, Place, pad_report_data, path_exists
 from guest.devices.snp_report import certificate_table_json, report_json
 from guest.wire.json_types import JSONValue
 
@@ -15,10 +18,13 @@ class SNPAttester:
     tee = "snp"
     rank = 30
     insecure = False
+    place = Place.PRIMARY
 
     def is_present(self, devices: Devices) -> bool:
         """The kernel reports through SEV-SNP, or has its device."""
-        return path_exists(devices.paths.sev_guest) or devices.tsm.provider() == PROVIDER
+        paths = devices.paths
+        has_device = path_exists(paths.sev_guest) or path_exists(paths.sev_guest_node)
+        return has_device or devices.tsm.provider() == PROVIDER
 
     def collect(self, report_data: bytes, devices: Devices) -> JSONValue:
         """``{"attestation_report","cert_chain"}``; ``cert_chain`` is null without certificates.
@@ -26,10 +32,10 @@ class SNPAttester:
         Raises:
             AttesterError: no report could be made, or what the kernel gave does not parse.
         """
-        report = devices.tsm.report(PROVIDER, pad_report_data(report_data))
+        report, certificates = _report(pad_report_data(report_data), devices)
         return {
-            "attestation_report": report_json(report.outblob),
-            "cert_chain": certificate_table_json(report.auxblob),
+            "attestation_report": report_json(report),
+            "cert_chain": certificate_table_json(certificates),
         }
 
     def init_data_field(self, devices: Devices) -> bytes:
@@ -38,8 +44,21 @@ class SNPAttester:
         Raises:
             AttesterError: no report could be made, or what the kernel gave does not parse.
         """
-        report = devices.tsm.report(PROVIDER, pad_report_data(b""))
-        return bytes(report_json(report.outblob)["host_data"])
+        report, _ = _report(pad_report_data(b""), devices)
+        return bytes(report_json(report)["host_data"])
+
+
+def _report(user_data: bytes, devices: Devices) -> tuple[bytes, bytes]:
+    """Report and certificate table."""
+    node = devices.paths.sev_guest_node
+    if devices.tsm.provider() != PROVIDER and path_exists(node):
+        # Only kernels without the one interface need the other.
+        from guest.devices.sev_guest import extended_report
+
+        found = extended_report(node, user_data, devices.nodes, devices.clock)
+        return found.report, found.certificates
+    made = devices.tsm.report(PROVIDER, user_data)
+    return made.outblob, made.auxblob
 
 
 ATTESTER: Attester = SNPAttester()

@@ -1,17 +1,18 @@
-"""Intel TDX: a quote through configfs-tsm and the firmware's event log (guest.md, section 3.3)."""
+"""Intel TDX: a quote through configfs-tsm with the event log, and registers (guest.md, 3.3)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from guest.attester import Attester, Devices, pad_report_data, path_exists
-from guest.devices.ccel import cut_event_log
+from guest.attester import Attester, Devices, Place, pad_report_data, path_exists
+from guest.devices.event_log import read_event_log
 from guest.devices.td_quote import MR_CONFIG_ID_BYTES, mr_config_id
-from guest.errors import DeviceError
+from guest.errors import DeviceError, MeasurementUnsupportedError
 from guest.wire.encoding import b64_encode
 from guest.wire.json_types import JSONValue
 
 PROVIDER = "tdx_guest"
+REGISTER_BYTES = 48
 
 
 class TDXAttester:
@@ -20,6 +21,12 @@ class TDXAttester:
     tee = "tdx"
     rank = 10
     insecure = False
+    place = Place.PRIMARY
+    measurement_algorithm = "sha384"
+    # As in Trustee's guests (guest.md, section 2.2); it stands for RTMR 3, which nothing that boots
+    # the guest extends.
+    default_register: int | None = 17
+    evidence_carries_log = True
 
     def is_present(self, devices: Devices) -> bool:
         """The kernel reports through TDX, or has its device."""
@@ -32,36 +39,84 @@ class TDXAttester:
             AttesterError: no quote could be made, or the event log is malformed.
         """
         report = devices.tsm.report(PROVIDER, pad_report_data(report_data))
-        event_log = _event_log(devices.paths.ccel)
         return {
             "quote": b64_encode(report.outblob),
-            "cc_eventlog": None if event_log is None else b64_encode(event_log),
+            "cc_eventlog": read_event_log(devices.paths),
         }
 
     def init_data_field(self, devices: Devices) -> bytes:
-        """MRCONFIGID, 48 bytes: from the kernel's file, else from a quote of its own.
+        """MRCONFIGID, 48 bytes: from the kernel's file, else its TDREPORT, else a quote.
 
         Raises:
-            AttesterError: neither could be had.
+            AttesterError: none of them could be had.
         """
         try:
             value = (devices.paths.tdx_measurements / "mrconfigid").read_bytes()
         except OSError:
             # Kernels before 6.16 have no such file (Documentation/ABI, sysfs-devices-virtual-misc-
             # tdx_guest).
-            return mr_config_id(devices.tsm.report(PROVIDER, pad_report_data(b"")).outblob)
+            return _reported_mr_config_id(devices)
         if len(value) != MR_CONFIG_ID_BYTES:
             raise DeviceError(f"MRCONFIGID has not {MR_CONFIG_ID_BYTES} bytes")
         return value
 
+    def log_index(self, pcr: int) -> int:
+        """1 to 4, for RTMR 0 to 3, by the mapping of the field (guest.md, section 2.6)."""
+        if pcr in {1, 7}:
+            return 1
+        if 2 <= pcr <= 6:
+            return 2
+        return 3 if 8 <= pcr <= 15 else 4
 
-def _event_log(path: Path) -> bytes | None:
-    try:
-        return cut_event_log(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DeviceError("the firmware's event log cannot be read") from error
+    def read_register(self, pcr: int, devices: Devices) -> bytes:
+        """The RTMR, 48 bytes.
+
+        Raises:
+            MeasurementUnsupportedError: the kernel shows no registers.
+            DeviceError: it could not be read.
+        """
+        path = self._register(pcr, devices)
+        try:
+            value = devices.files.read(path)
+        except OSError as error:
+            raise _register_error(path, error) from error
+        if len(value) != REGISTER_BYTES:
+            raise DeviceError(f"{path.name} has not {REGISTER_BYTES} bytes")
+        return value
+
+    def extend_register(self, pcr: int, digest: bytes, devices: Devices) -> None:
+        """Extend the RTMR: to write is to extend.
+
+        Raises:
+            MeasurementUnsupportedError: the kernel shows no registers.
+            DeviceError: the kernel refused.
+        """
+        path = self._register(pcr, devices)
+        try:
+            devices.files.write(path, digest)
+        except OSError as error:
+            raise _register_error(path, error) from error
+
+    def _register(self, pcr: int, devices: Devices) -> Path:
+        return devices.paths.tdx_measurements / f"rtmr{self.log_index(pcr) - 1}:sha384"
+
+
+def _reported_mr_config_id(devices: Devices) -> bytes:
+    if path_exists(devices.paths.tdx_guest):
+        # Only kernels before 6.16 need it.
+        from guest.devices import td_report
+
+        report = td_report.td_report(devices.paths.tdx_guest, b"", devices.nodes)
+        return td_report.mr_config_id(report)
+    return mr_config_id(devices.tsm.report(PROVIDER, pad_report_data(b"")).outblob)
+
+
+def _register_error(path: Path, error: OSError) -> DeviceError | MeasurementUnsupportedError:
+    if isinstance(error, FileNotFoundError):
+        return MeasurementUnsupportedError(
+            "the kernel shows no measurement registers of TDX; it needs to be 6.16 or newer"
+        )
+    return DeviceError(f"{path.name} cannot be used: {error.strerror}")
 
 
 ATTESTER: Attester = TDXAttester()

@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bare_machine import bare_paths
 from emulated_tsm import EmulatedTSM
 
-from guest.attester import Attester, Devices
-from guest.detection import attester_names, find_attester, load_attester
-from guest.devices.paths import DevicePaths
+from guest.attester import Attester, Devices, Place
+from guest.detection import (
+    attester_names,
+    find_attester,
+    find_device_attesters,
+    load_attester,
+)
 from guest.errors import ConfigError, NoTEEError
+from guest.wire.tees import TEES
 
 
 def devices(folder: Path, provider: str) -> Devices:
     """A machine whose kernel has that provider and nothing else."""
-    nothing = folder / "nothing"
-    paths = DevicePaths(folder, tdx_guest=nothing, sev_guest=nothing, gramine=nothing, ccel=nothing)
-    return Devices(paths, EmulatedTSM(provider, bytes))
+    return Devices(bare_paths(folder / "nothing", tsm_report=folder), EmulatedTSM(provider, bytes))
 
 
 @pytest.mark.parametrize("tee", ["nonesuch", "", "os", "../snp", "snp.x", "SNP"])
@@ -47,17 +51,60 @@ def test_uses_the_sample_when_it_is_asked_for(tmp_path: Path) -> None:
     assert find_attester("snp", machine, insecure_sample=True).tee == "snp"
 
 
-@pytest.mark.parametrize(("provider", "tee"), [("sev_guest", "snp"), ("tdx_guest", "tdx")])
+@pytest.mark.parametrize(
+    ("provider", "tee"), [("sev_guest", "snp"), ("tdx_guest", "tdx"), ("arm_cca_guest", "cca")]
+)
 def test_detects(tmp_path: Path, provider: str, tee: str) -> None:
     """By the kernel's provider."""
     assert find_attester(None, devices(tmp_path, provider), insecure_sample=False).tee == tee
 
 
+@pytest.mark.parametrize(
+    ("tees", "sentence"),
+    [
+        (("nonesuch",), "device_tees: there is no attester"),
+        (("snp",), "snp is no device"),
+        (("sampledevice",), "insecure_sample_device"),
+    ],
+)
+def test_refuses_other_devices(tmp_path: Path, tees: tuple[str, ...], sentence: str) -> None:
+    """A TEE is no device, and the sample device has to be asked for in so many words."""
+    with pytest.raises(ConfigError, match=sentence):
+        find_device_attesters(tees, devices(tmp_path, "sev_guest"), insecure_sample_device=False)
+
+
+def test_a_device_is_no_tee(tmp_path: Path) -> None:
+    """A graphics processor does not protect a machine's memory."""
+    with pytest.raises(ConfigError, match="device_tees"):
+        find_attester("nvidia", devices(tmp_path, "sev_guest"), insecure_sample=True)
+
+
+def test_finds_devices(tmp_path: Path) -> None:
+    """By the machine, or by name; each once; none when the list is empty."""
+    machine = devices(tmp_path, "sev_guest")
+    assert find_device_attesters(None, machine, insecure_sample_device=False) == ()
+    for tees in (None, (), ("sampledevice",), ("sampledevice", "sampledevice")):
+        found = find_device_attesters(tees, machine, insecure_sample_device=True)
+        assert [each.tee for each in found] == ["sampledevice"]
+    found = find_device_attesters(("tpm",), machine, insecure_sample_device=False)
+    assert [each.tee for each in found] == ["tpm"]
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "gpu_id").write_text("7")
+    paths = bare_paths(tmp_path / "none", dcu=tmp_path, dcu_nodes=tmp_path)
+    found = find_device_attesters(None, Devices(paths), insecure_sample_device=False)
+    assert [each.tee for each in found] == ["hygondcu"]
+
+
 def test_every_attester_fits_its_port() -> None:
     """Named after its file, with a rank of its own, and only the sample insecure."""
     attesters: dict[str, Attester] = {name: load_attester(name) for name in attester_names()}
-    assert attesters.keys() >= {"sample", "sgx", "snp", "tdx"}
+    assert attesters.keys() == TEES - {"nvidia-dpu"}
     assert all(attester.tee == name for name, attester in attesters.items())
     ranks = [attester.rank for attester in attesters.values() if attester.rank is not None]
     assert len(set(ranks)) == len(ranks)
-    assert {name for name, attester in attesters.items() if attester.insecure} == {"sample"}
+    insecure = {name for name, attester in attesters.items() if attester.insecure}
+    assert insecure == {"sample", "sampledevice"}
+    ranked = {name for name, attester in attesters.items() if attester.rank is not None}
+    devices = {name for name, each in attesters.items() if Place.PRIMARY not in each.place}
+    assert ranked == attesters.keys() - devices - {"sample"}
+    assert devices == {"hygondcu", "nvidia", "sampledevice"}

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bare_machine import bare_paths
 from emulated_tsm import EmulatedTSM
 from paths import VECTORS
 
 from guest.attester import Devices
 from guest.attesters.snp import ATTESTER
-from guest.devices.paths import DevicePaths
 from guest.errors import DeviceError
 
 GENOA = (VECTORS / "snp" / "e2e-report-genoa-v3.bin").read_bytes()
@@ -21,9 +21,7 @@ EVIDENCE = json.loads((VECTORS / "snp" / "e2e-evidence-genoa-v3.json").read_text
 
 def devices(folder: Path, kernel: EmulatedTSM) -> Devices:
     """The way to an emulated kernel."""
-    nothing = folder / "nothing"
-    paths = DevicePaths(tsm_report=folder, sev_guest=nothing, tdx_guest=nothing, ccel=nothing)
-    return Devices(paths, kernel)
+    return Devices(bare_paths(folder / "nothing", tsm_report=folder), kernel)
 
 
 def test_refuses_what_is_no_report(tmp_path: Path) -> None:
