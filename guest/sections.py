@@ -60,6 +60,16 @@ class Section:
         self.fault(key, f"must be a number of seconds above 0 and up to {most:g}")
         return default
 
+    def number(self, key: str, most: int) -> int | None:
+        """A whole number from 0 to ``most``, or ``None`` when it is missing."""
+        value = self._members.pop(key, None)
+        if value is None:
+            return None
+        if isinstance(value, int) and _is_whole(value, most):
+            return value
+        self.fault(key, f"must be a whole number from 0 to {most}")
+        return None
+
     def texts(self, key: str) -> tuple[str, ...] | None:
         """A list of texts that are not empty, or ``None`` when it is missing."""
         value = self._members.pop(key, None)

@@ -14,8 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from guest.devices.paths import DevicePaths
+from guest.devices.paths import AZURE_METADATA, DEFAULT_AK_HANDLE, DevicePaths
 from guest.errors import ConfigError
+from guest.hardware_settings import (
+    EventLogSettings,
+    parse_ak_handle,
+    parse_azure_metadata,
+    parse_device_paths,
+    parse_event_log,
+    tpm_variables,
+)
 from guest.kbs.algorithms import DEFAULT_TEE_KEY_ALGORITHM, TEE_KEY_ALGORITHMS
 from guest.sections import Section
 from guest.wire.errors import WireError
@@ -31,7 +39,9 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # What upstream's guests read when they have no configuration: ``<kbc>::<KBS URL>``.
 KBC_PARAMS_VARIABLE = "AA_KBC_PARAMS"
+KBC_PARAMS_ARGUMENT = "agent.aa_kbc_params="
 KBC_NAME = "cc_kbc"
+COMMAND_LINE = Path("/proc/cmdline")
 
 # Features of the API, as upstream names them.
 RESOURCE = "resource"
@@ -111,6 +121,8 @@ class Settings:
         resources: the KBS from which the Confidential Data Hub fetches; often ``key_broker``.
         tee: wire name of the TEE, or ``None`` to detect it.
         insecure_sample: allow the sample TEE, whose evidence anyone can forge.
+        device_tees: wire names of the devices that attest beside it, or ``None`` to detect them.
+        insecure_sample_device: allow the sample device, whose evidence anyone can forge.
         insecure_no_nonce: accept an AS that issues no nonces, so that tokens prove no freshness.
         init_data: the exact text of the init-data document.
         timeout_seconds: of one exchange with a server.
@@ -119,6 +131,9 @@ class Settings:
         devices: where the hardware is.
         sealed_secrets: whose sealed secrets are opened.
         api: how containers reach the guest.
+        event_log: runtime measurement.
+        ak_handle: of the attestation key that a TPM keeps.
+        azure_metadata: URL of Azure's metadata service.
     """
 
     model: str = BACKGROUND_CHECK
@@ -127,6 +142,8 @@ class Settings:
     resources: ServiceSettings | None = None
     tee: str | None = None
     insecure_sample: bool = False
+    device_tees: tuple[str, ...] | None = None
+    insecure_sample_device: bool = False
     insecure_no_nonce: bool = False
     init_data: str | None = None
     timeout_seconds: float = 60.0
@@ -135,28 +152,39 @@ class Settings:
     devices: DevicePaths = field(default_factory=DevicePaths)
     sealed_secrets: SealedSecretSettings = field(default_factory=SealedSecretSettings)
     api: APISettings = field(default_factory=APISettings)
+    event_log: EventLogSettings = field(default_factory=EventLogSettings)
+    ak_handle: int = DEFAULT_AK_HANDLE
+    azure_metadata: str = AZURE_METADATA
 
 
 def load_settings(
-    file: Path | None, overrides: JSONObject, environment: Mapping[str, str] | None = None
+    file: Path | None,
+    overrides: JSONObject,
+    environment: Mapping[str, str] | None = None,
+    command_line: Path = COMMAND_LINE,
 ) -> Settings:
     """The settings of a file, with flags put over them.
 
     Args:
         file: TOML, or JSON when its name ends in ``.json``; ``None`` for flags alone.
         overrides: tables and values in the shape of the file; each wins over the file's.
-        environment: asked for ``AA_KBC_PARAMS`` when nothing else names a KBS; the process's own
-            when ``None``.
+        environment: asked for ``AA_KBC_PARAMS`` when nothing else names a KBS, and for the TPM when
+            nothing else names one; the process's own when ``None``.
+        command_line: of the kernel; asked for ``agent.aa_kbc_params`` when there is no file, and
+            nothing else names a KBS.
 
     Raises:
         ConfigError: the file cannot be read, or the settings have faults; all are listed.
     """
     document = {} if file is None else _load_document(file)
     merged = _merge(document, overrides)
+    variables = os.environ if environment is None else environment
     if "kbc" not in merged and "token_configs" not in merged:
-        parameters = (os.environ if environment is None else environment).get(KBC_PARAMS_VARIABLE)
+        parameters = variables.get(KBC_PARAMS_VARIABLE)
+        if parameters is None and file is None:
+            parameters = _kernel_argument(command_line)
         merged = _merge(merged, _kbc_parameters(parameters))
-    return parse_settings(merged)
+    return parse_settings(_merge(tpm_variables(variables), merged))
 
 
 def parse_settings(document: JSONObject) -> Settings:
@@ -177,14 +205,19 @@ def parse_settings(document: JSONObject) -> Settings:
         resources=resources,
         tee=root.text("tee"),
         insecure_sample=root.flag("insecure_sample"),
+        device_tees=root.texts("device_tees"),
+        insecure_sample_device=root.flag("insecure_sample_device"),
         insecure_no_nonce=root.flag("insecure_no_nonce"),
         init_data=_init_data(root),
         timeout_seconds=root.seconds("timeout_seconds", 60.0, 3600.0),
         wait_seconds=root.seconds("wait_seconds", 30.0, 3600.0),
         log_level=_log_level(root.section("log")),
-        devices=_devices(root.section("devices")),
+        devices=parse_device_paths(root.section("devices")),
         sealed_secrets=_sealed_secrets(root),
         api=_api(root.section("api")),
+        event_log=parse_event_log(root.section("eventlog_config")),
+        ak_handle=parse_ak_handle(root.section("tpm")),
+        azure_metadata=parse_azure_metadata(root.section("azure")),
     )
     root.close()
     if faults:
@@ -210,6 +243,16 @@ def _merge(document: JSONObject, overrides: JSONObject) -> JSONObject:
         both_tables = isinstance(below, dict) and isinstance(value, dict)
         merged[key] = _merge(below, value) if both_tables else value  # type: ignore[arg-type]  # just checked
     return merged
+
+
+def _kernel_argument(command_line: Path) -> str | None:
+    """The last ``agent.aa_kbc_params`` of the kernel's command line."""
+    try:
+        words = command_line.read_text("utf-8", "replace").split()
+    except OSError:
+        return None
+    found = [word for word in words if word.startswith(KBC_PARAMS_ARGUMENT)]
+    return found[-1].removeprefix(KBC_PARAMS_ARGUMENT) if found else None
 
 
 def _kbc_parameters(text: str | None) -> JSONObject:
@@ -336,17 +379,6 @@ def _log_level(section: Section | None) -> str:
     level = section.choice("level", LOG_LEVELS)
     section.close()
     return level or "warning"
-
-
-def _devices(section: Section | None) -> DevicePaths:
-    if section is None:
-        return DevicePaths()
-    known = DevicePaths()
-    paths = {
-        name: Path(section.text(name) or getattr(known, name)) for name in DevicePaths.__slots__
-    }
-    section.close()
-    return DevicePaths(**paths)
 
 
 def _sealed_secrets(root: Section) -> SealedSecretSettings:

@@ -9,15 +9,19 @@ from importlib.metadata import version
 
 from guest.aa.agent import AS_TOKEN, KBS_TOKEN, AttestationAgent, TokenSource
 from guest.aa.as_client import ASClient
+from guest.aa.attestable import Attestable
 from guest.aa.init_data import bind_init_data
-from guest.aa.sources import ASTokenSource, Attestable, KBSTokenSource
+from guest.aa.measurement import Measurer
+from guest.aa.operations import AgentOperations
+from guest.aa.sources import ASTokenSource, KBSTokenSource
 from guest.attester import Devices
 from guest.cdh.hub import Hub
 from guest.cdh.sealed_secrets import Unsealer
 from guest.cdh.sealing_keys import SealingKeys
 from guest.clock import Clock, SystemClock
-from guest.detection import find_attester
+from guest.detection import find_attester, find_device_attesters
 from guest.devices.configfs_tsm import Filesystem, KernelFilesystem
+from guest.devices.nodes import KernelNodes, Nodes
 from guest.errors import ConfigError
 from guest.kbs.client import KBSClient
 from guest.kbs.transport import Transport
@@ -34,6 +38,19 @@ class Outside:
 
     clock: Clock = field(default_factory=SystemClock)
     files: Filesystem = field(default_factory=KernelFilesystem)
+    nodes: Nodes = field(default_factory=KernelNodes)
+
+
+def devices_of(settings: Settings, outside: Outside) -> Devices:
+    """The way to the hardware."""
+    return Devices(
+        settings.devices,
+        outside.files,
+        outside.nodes,
+        outside.clock,
+        settings.ak_handle,
+        settings.azure_metadata,
+    )
 
 
 def attestable(settings: Settings, outside: Outside) -> Attestable:
@@ -43,14 +60,20 @@ def attestable(settings: Settings, outside: Outside) -> Attestable:
         ConfigError: settings name no attester that exists, or an insecure one unasked.
         NoTEEError: no TEE was detected.
         InitDataMismatchError: the hardware was launched with other init data than settings have.
+        EventLogError: a crash has left event log and register apart for good.
     """
-    devices = Devices(settings.devices, outside.files)
+    devices = devices_of(settings, outside)
     attester = find_attester(settings.tee, devices, insecure_sample=settings.insecure_sample)
-    if attester.insecure:
-        _log.warning("INSECURE: the TEE %s proves nothing, anyone can forge it", attester.tee)
+    beside = find_device_attesters(
+        settings.device_tees, devices, insecure_sample_device=settings.insecure_sample_device
+    )
+    for each in (attester, *beside):
+        if each.insecure:
+            _log.warning("INSECURE: the TEE %s proves nothing, anyone can forge it", each.tee)
     if settings.init_data is not None:
         bind_init_data(settings.init_data, attester, devices)
-    return Attestable(attester, devices, settings.init_data)
+    Measurer(attester, devices, settings.event_log).recover()
+    return Attestable(attester, devices, settings.init_data, beside)
 
 
 def build_agent(
@@ -78,6 +101,23 @@ def build_agent(
         kbs_client = KBSClient(transport_to(service, settings, outside))
         sources[KBS_TOKEN] = KBSTokenSource(kbs_client, subject, service.tee_key_algorithm)
     return AttestationAgent(sources, outside.clock)
+
+
+def build_operations(settings: Settings, outside: Outside) -> AgentOperations:
+    """What stock guests ask their Attestation Agent.
+
+    Raises:
+        ConfigError, NoTEEError: as ``attestable``.
+    """
+    subject = attestable(settings, outside)
+    return AgentOperations(
+        build_agent(settings, outside, subject), subject, build_measurer(settings, subject)
+    )
+
+
+def build_measurer(settings: Settings, subject: Attestable) -> Measurer:
+    """What extends registers."""
+    return Measurer(subject.attester, subject.devices, settings.event_log)
 
 
 def build_hub(settings: Settings, agent: AttestationAgent, outside: Outside) -> Hub:
@@ -136,6 +176,7 @@ def build_api(settings: Settings, outside: Outside) -> API:
         hub=build_hub(settings, agent, outside),
         agent=agent,
         collect=subject.collect,
+        collect_devices=subject.collect_devices,
         tee=subject.attester.tee,
         version=version("vouchgate-guest"),
         features=settings.api.features,

@@ -7,42 +7,19 @@ import secrets
 from dataclasses import dataclass
 
 from guest.aa.as_client import ASClient
-from guest.attester import Attester, Devices
+from guest.aa.attestable import Attestable
 from guest.errors import MissingNonceError
 from guest.kbs.client import KBSClient
 from guest.kbs.handshake import Handshake
 from guest.kbs.tee_keys import TEEKeyPair
 from guest.wire.appraisals import AttestationEvaluation, VerificationRequest
 from guest.wire.encoding import b64_encode
-from guest.wire.json_types import JSONObject, JSONValue
-from guest.wire.runtime_data import hash_algorithm_of, runtime_data, runtime_data_digest
+from guest.wire.messages import TEEEvidence
+from guest.wire.runtime_data import hash_algorithm_of, runtime_data
 
 _NONCE_BYTES = 32
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Attestable:
-    """What this guest attests with.
-
-    Attributes:
-        attester: of its TEE.
-        devices: the way to the hardware.
-        init_data: the exact text of the init-data document, if it has one.
-    """
-
-    attester: Attester
-    devices: Devices
-    init_data: str | None = None
-
-    def collect(self, report_data: bytes) -> JSONValue:
-        """Evidence over some bytes.
-
-        Raises:
-            AttesterError: no evidence could be made.
-        """
-        return self.attester.collect(report_data, self.devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +39,7 @@ class KBSTokenSource:
         key_pair = TEEKeyPair.generate(self.tee_key_algorithm)
         subject = self.attestable
         handshake = Handshake(subject.attester.tee, key_pair, subject.init_data)
-        return self.client.attest(handshake, subject.collect), key_pair
+        return self.client.attest(handshake, subject.compose), key_pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +66,23 @@ class ASTokenSource:
         tee = self.attestable.attester.tee
         nonce = self.client.challenge(tee) or self._own_nonce()
         key_pair = TEEKeyPair.generate(self.tee_key_algorithm)
-        # The primary evidence binds the text of the devices' evidence also where there is none.
-        bound = runtime_data(nonce, key_pair.public.as_json(), additional_evidence="")
-        request = self._request(tee, bound)
-        return self.client.attest(AttestationEvaluation((request,))), key_pair
+        evaluation = self._evaluation(nonce, key_pair.public.as_json())
+        return self.client.attest(evaluation), key_pair
 
-    def _request(self, tee: str, bound: JSONObject) -> VerificationRequest:
+    def _evaluation(self, nonce: str, tee_pubkey: dict[str, str]) -> AttestationEvaluation:
+        """The TEE's evidence first, then each device's."""
+        subject = self.attestable
+        tee = subject.attester.tee
         algorithm = hash_algorithm_of(tee)
-        return VerificationRequest(
+        made = subject.compose(nonce, tee_pubkey, algorithm)
+        primary = VerificationRequest(
             tee=tee,
-            evidence=self.attestable.collect(runtime_data_digest(bound, algorithm)),
-            runtime_data=bound,
+            evidence=made.primary_evidence,
+            runtime_data=runtime_data(nonce, tee_pubkey, made.additional_evidence),
             hash_algorithm=algorithm,
-            init_data_toml=self.attestable.init_data,
+            init_data_toml=subject.init_data,
         )
+        return AttestationEvaluation((primary, *_device_requests(made, nonce, tee_pubkey)))
 
     def _own_nonce(self) -> str:
         if not self.insecure_no_nonce:
@@ -111,3 +91,13 @@ class ASTokenSource:
             )
         _log.warning("INSECURE: this Attestation Service issues no nonces; nothing shows freshness")
         return b64_encode(secrets.token_bytes(_NONCE_BYTES))
+
+
+def _device_requests(
+    made: TEEEvidence, nonce: str, tee_pubkey: dict[str, str]
+) -> list[VerificationRequest]:
+    bound = runtime_data(nonce, tee_pubkey, additional_evidence=None)
+    return [
+        VerificationRequest(tee, evidence, bound, hash_algorithm=hash_algorithm_of(tee))
+        for tee, evidence in made.devices().items()
+    ]

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TypeAlias
 
 from guest.errors import ProtocolError
-from guest.kbs.handshake import Handshake
+from guest.kbs.handshake import EvidenceMaker, Handshake
 from guest.kbs.replies import success_json
 from guest.kbs.tee_keys import TEEKeyPair
 from guest.kbs.transport import Reply, Transport
-from guest.wire.json_types import JSONValue
-from guest.wire.messages import TEEEvidence
 from guest.wire.resource_uri import ResourceURI
 
 PREFIX = "/kbs/v0"
 SESSION_COOKIE = "kbs-session-id"
-
-# Makes primary evidence over the given report data.
-EvidenceCollector: TypeAlias = Callable[[bytes], JSONValue]
 
 # The characters of a cookie value (RFC 6265, section 4.1.1).
 _SESSION = re.compile(rf"{SESSION_COOKIE}=([!#-+\--:<-\[\]-~]{{1,4096}})(?:;|$)")
@@ -31,12 +24,12 @@ class KBSClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def attest(self, handshake: Handshake, collect: EvidenceCollector) -> str:
+    def attest(self, handshake: Handshake, make: EvidenceMaker) -> str:
         """Run the handshake; the token, unverified.
 
         Args:
             handshake: a fresh one.
-            collect: makes the primary evidence over the given report data.
+            make: makes evidence for the challenge.
 
         Raises:
             AttesterError: there is no evidence.
@@ -44,7 +37,7 @@ class KBSClient:
         """
         reply = self._transport.post(f"{PREFIX}/auth", handshake.request(), {})
         handshake.receive_challenge(success_json(reply))
-        evidence = TEEEvidence(collect(handshake.report_data()))
+        evidence = handshake.evidence(make)
         reply = self._transport.post(
             f"{PREFIX}/attest", handshake.attestation(evidence), _session(reply)
         )

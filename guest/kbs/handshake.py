@@ -9,6 +9,7 @@ server answers. Calling out of order is a fault of the caller, not of the server
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Protocol
 
 from guest.errors import ProtocolError
 from guest.kbs.tee_keys import TEEKeyPair
@@ -16,7 +17,7 @@ from guest.wire.digests import HASH_ALGORITHMS
 from guest.wire.errors import WireError
 from guest.wire.json_types import JSONObject, JSONValue
 from guest.wire.messages import Attestation, Request, TEEEvidence, parse_challenge
-from guest.wire.runtime_data import hash_algorithm_of, runtime_data, runtime_data_digest
+from guest.wire.runtime_data import hash_algorithm_of
 from guest.wire.versions import PROTOCOL_VERSION
 
 _TOKEN_LIMIT = 1024 * 1024
@@ -47,6 +48,23 @@ NEXT: dict[tuple[State, Event], State] = {
     (State.EVIDENCE, Event.ATTESTATION_SENT): State.TOKEN,
     (State.TOKEN, Event.TOKEN_RECEIVED): State.DONE,
 }
+
+
+class EvidenceMaker(Protocol):
+    """Makes evidence for a challenge."""
+
+    def __call__(self, nonce: str, tee_pubkey: dict[str, str], algorithm: str) -> TEEEvidence:
+        """Composite evidence that is bound to nonce and key.
+
+        Args:
+            nonce: of the challenge, as it was received.
+            tee_pubkey: public JWK of the TEE key.
+            algorithm: that the primary TEE's runtime data is hashed with.
+
+        Raises:
+            AttesterError: some part of it could not be made.
+        """
+        ...
 
 
 class Handshake:
@@ -87,15 +105,14 @@ class Handshake:
         self._nonce = challenge.nonce
         self._advance(Event.CHALLENGE_RECEIVED)
 
-    def report_data(self, additional_evidence: str = "") -> bytes:
-        """The digest that the primary evidence must carry.
+    def evidence(self, make: EvidenceMaker) -> TEEEvidence:
+        """Evidence for the challenge.
 
-        Args:
-            additional_evidence: the text that will be sent for devices.
+        Raises:
+            AttesterError: there is none.
         """
-        assert self.state is State.EVIDENCE, "report data follows from a challenge"
-        bound = runtime_data(self._nonce, self._key_pair.public.as_json(), additional_evidence)
-        return runtime_data_digest(bound, self._algorithm)
+        assert self.state is State.EVIDENCE, "evidence follows a challenge"
+        return make(self._nonce, self._key_pair.public.as_json(), self._algorithm)
 
     def attestation(self, evidence: TEEEvidence) -> JSONObject:
         """The body of ``POST /kbs/v0/attest``."""

@@ -75,6 +75,7 @@ class API:
         version: of this program.
         features: ``resource``, ``attestation`` or ``all``.
         insecure_expose_tee_key: hand out the private key with a token.
+        collect_devices: makes evidence of the devices beside the TEE, as text; ``""`` without any.
     """
 
     hub: ResourceHub
@@ -84,6 +85,7 @@ class API:
     version: str
     features: str = RESOURCE
     insecure_expose_tee_key: bool = False
+    collect_devices: Callable[[bytes], str] = field(default=lambda _: "", repr=False)
 
     def answer(self, request: Request) -> Response:
         """The answer to any request. Never raises a ``GuestError``."""
@@ -146,8 +148,10 @@ class API:
         return Response(HTTPStatus.OK, json.dumps(evidence, separators=(",", ":")).encode("ascii"))
 
     def _additional_evidence(self, request: Request) -> Response:
-        # Of a guest without attesters of devices, upstream's answer has no bytes.
-        return BAD_REQUEST if _report_data(request) is None else Response(HTTPStatus.OK, b"")
+        report_data = _report_data(request)
+        if report_data is None:
+            return BAD_REQUEST
+        return Response(HTTPStatus.OK, self.collect_devices(report_data).encode("ascii"))
 
 
 def _report_data(request: Request) -> bytes | None:

@@ -11,8 +11,8 @@ from guest.kbs.client import KBSClient
 from guest.kbs.handshake import Handshake, State
 from guest.kbs.tee_keys import TEEKeyPair
 from guest.wire.jwe import seal
+from guest.wire.messages import TEEEvidence
 from guest.wire.resource_uri import ResourceURI
-from guest.wire.runtime_data import runtime_data, runtime_data_digest
 
 PAIR = TEEKeyPair.generate()
 CHALLENGE = {"nonce": "bm9uY2U=", "extra-params": ""}
@@ -20,7 +20,12 @@ COOKIE = "kbs-session-id=abc.DEF-_~123; Path=/kbs/v0; HttpOnly"
 URI = ResourceURI.parse("kbs+nebula-ca:///a/b/c?x=y")
 
 
-def never(_: bytes) -> Any:
+def made(*_: Any) -> TEEEvidence:
+    """Some evidence."""
+    return TEEEvidence({"svn": "1"})
+
+
+def never(*_: Any) -> Any:
     """No evidence is to be made."""
     raise AssertionError
 
@@ -41,7 +46,7 @@ def test_refuses_a_challenge_without_a_session(scripted: Any, reply: Any, cookie
     headers = {} if cookie is None else {"set_cookie": cookie}
     transport = scripted(reply(200, CHALLENGE, **headers))
     with pytest.raises(ProtocolError):
-        KBSClient(transport).attest(Handshake("sample", PAIR), lambda _: {})
+        KBSClient(transport).attest(Handshake("sample", PAIR), made)
 
 
 def test_a_refused_request_costs_no_evidence(scripted: Any, reply: Any) -> None:
@@ -55,7 +60,7 @@ def test_a_refused_attestation_is_not_repeated(scripted: Any, reply: Any) -> Non
     """The same evidence would be refused again."""
     transport = scripted(reply(200, CHALLENGE, set_cookie=COOKIE), reply(401, {"detail": "no"}))
     with pytest.raises(UnauthorizedError):
-        KBSClient(transport).attest(Handshake("sample", PAIR), lambda _: {})
+        KBSClient(transport).attest(Handshake("sample", PAIR), made)
     assert len(transport.calls) == 2
 
 
@@ -63,11 +68,10 @@ def test_attests(scripted: Any, reply: Any) -> None:
     """Two calls, one session, evidence over nonce and key."""
     transport = scripted(reply(200, CHALLENGE, set_cookie=COOKIE), reply(200, {"token": "a.b.c"}))
     run = Handshake("sample", PAIR)
-    seen: list[bytes] = []
-    token = KBSClient(transport).attest(run, lambda data: seen.append(data) or {"svn": "1"})
+    seen: list[Any] = []
+    token = KBSClient(transport).attest(run, lambda *bound: seen.append(bound) or made())
     assert (token, run.state) == ("a.b.c", State.DONE)
-    bound = runtime_data("bm9uY2U=", PAIR.public.as_json(), "")
-    assert seen == [runtime_data_digest(bound)]
+    assert seen == [("bm9uY2U=", PAIR.public.as_json(), "sha384")]
     auth, attest = transport.calls
     assert (auth.path, attest.path) == ("/kbs/v0/auth", "/kbs/v0/attest")
     assert attest.headers == {"Cookie": "kbs-session-id=abc.DEF-_~123"}

@@ -11,7 +11,6 @@ from guest.errors import ProtocolError
 from guest.kbs.handshake import NEXT, Event, Handshake, State
 from guest.kbs.tee_keys import TEEKeyPair
 from guest.wire.messages import TEEEvidence, parse_attestation, parse_request
-from guest.wire.runtime_data import runtime_data, runtime_data_digest
 
 PAIR = TEEKeyPair.generate()
 CHALLENGE = {"nonce": "bm9uY2U=", "extra-params": ""}
@@ -50,10 +49,10 @@ def test_only_the_table_is_legal(state: State, event: Event) -> None:
 
 
 @pytest.mark.parametrize("state", [State.START, State.CHALLENGE, State.TOKEN, State.DONE])
-def test_report_data_follows_from_a_challenge(state: State) -> None:
+def test_evidence_follows_a_challenge(state: State) -> None:
     """There is none before, and none after."""
     with pytest.raises(AssertionError):
-        handshake(state).report_data()
+        handshake(state).evidence(lambda *_: TEEEvidence({}))
 
 
 @pytest.mark.parametrize(
@@ -110,10 +109,11 @@ def test_speaks_the_protocol() -> None:
         ("tdx", {"selected-hash-algorithm": "sha512"}, "sha512"),
     ],
 )
-def test_binds_nonce_key_and_devices(tee: str, extra_params: Any, algorithm: str) -> None:
+def test_evidence_is_bound_to_nonce_and_key(tee: str, extra_params: Any, algorithm: str) -> None:
     """With the selected algorithm, in any case, or the TEE's own."""
     run = handshake(State.CHALLENGE, tee)
     run.receive_challenge({"nonce": "n", "extra-params": extra_params})
-    for additional in ("", "{}"):
-        expected = runtime_data("n", PAIR.public.as_json(), additional)
-        assert run.report_data(additional) == runtime_data_digest(expected, algorithm)
+    seen: list[Any] = []
+    made = TEEEvidence({"svn": "1"}, "{}")
+    assert run.evidence(lambda *bound: seen.append(bound) or made) is made
+    assert seen == [("n", PAIR.public.as_json(), algorithm)]

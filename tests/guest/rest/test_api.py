@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -179,6 +179,8 @@ def test_answers_evidence(api: API, query: str, bound: bytes) -> None:
     answer = ask(api, f"/aa/evidence?{query}")
     assert json.loads(answer.body) == {"bound": bound.hex()}
     assert ask(api, f"/aa/additional-evidence?{query}").body == b""
+    beside = replace(api, collect_devices=bytes.hex)
+    assert ask(beside, f"/aa/additional-evidence?{query}").body == bound.hex().encode()
 
 
 def test_answers_information(api: API) -> None:
