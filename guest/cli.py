@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "vouchgate-guest"
 WRAP_TYPES = ("A256GCM", "A256CTR")
+SHELLS = ("bash", "zsh", "fish")
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  (argparse names it in no other way)
 
@@ -82,6 +83,24 @@ def _add_attesting(commands: Commands) -> None:
         metavar="HEX",
         help="what to bind, at most 64 bytes; zeros by default",
     )
+    evidence.add_argument(
+        "--devices", dest="of_devices", action="store_true", help="of the devices beside the TEE"
+    )
+    _add_measuring(commands)
+
+
+def _add_measuring(commands: Commands) -> None:
+    summary = "extend a register with an event, and log it"
+    measure = _command(commands, "measure", do.measure, summary)
+    measure.add_argument("domain", metavar="DOMAIN", help="whose event it is, like a host's name")
+    measure.add_argument("operation", metavar="OPERATION", help="what was done")
+    measure.add_argument("content", metavar="CONTENT", help="with what: one line, JSON by custom")
+    measure.add_argument(
+        "--pcr", type=int, choices=range(24), metavar="NUMBER", help="0 to 23; of the settings else"
+    )
+    summary = "print the SHA-256 by which verifiers enrol the key of this TPM"
+    key = _command(commands, "attestation-key", do.attestation_key, summary)
+    key.add_argument("--make", action="store_true", help="make the key where there is none")
 
 
 def _add_serving(commands: Commands) -> None:
@@ -92,6 +111,11 @@ def _add_serving(commands: Commands) -> None:
     summary = "check this guest from the hardware to the servers"
     doctor = _command(commands, "doctor", do.doctor, summary)
     doctor.add_argument("uri", nargs="?", metavar="URI", help="a resource to try, not to print")
+
+    summary = "print a script that completes commands and options"
+    completion = _command(commands, "completion", do.completion, summary)
+    completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
+    completion.set_defaults(describe=_parser)
 
 
 def _add_sealing(commands: Commands) -> None:

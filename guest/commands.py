@@ -58,9 +58,51 @@ def evidence(options: argparse.Namespace, settings: Settings, outside: Outside) 
     from guest.wiring import attestable
 
     subject = attestable(settings, outside)
+    if options.of_devices:
+        text = subject.collect_devices(options.report_data)
+        tees = [each.tee for each in subject.beside]
+        members: JSONObject = {"tees": tees, "evidence": json.loads(text or "{}")}
+        return Output(f"{text}\n".encode("ascii"), members)
     made = subject.collect(options.report_data)
     text = json.dumps(made, separators=(",", ":"))
     return Output(f"{text}\n".encode("ascii"), {"tee": subject.attester.tee, "evidence": made})
+
+
+def measure(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    """Extend a register with an event, log it, and print what the register holds since."""
+    from guest.aa.events import Event
+    from guest.wiring import attestable, build_measurer
+
+    event = Event(options.domain, options.operation, options.content)
+    measurer = build_measurer(settings, attestable(settings, outside))
+    made = measurer.measure(event, options.pcr)
+    members: JSONObject = {
+        "pcr": made.pcr,
+        "index": made.index,
+        "algorithm": made.algorithm,
+        "digest": made.digest.hex(),
+        "value": made.value.hex(),
+    }
+    return Output(f"{made.value.hex()}\n".encode("ascii"), members)
+
+
+def attestation_key(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    """Print the fingerprint by which verifiers enrol the attestation key of this TPM."""
+    from guest.aa.attestation_key import read_attestation_key
+    from guest.wire.encoding import b64_encode
+    from guest.wiring import devices_of
+
+    key = read_attestation_key(devices_of(settings, outside), make=options.make)
+    members: JSONObject = {"sha256": key.fingerprint, "ak_public": b64_encode(key.encoded)}
+    return Output(f"{key.fingerprint}\n".encode("ascii"), members)
+
+
+def completion(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
+    """Print a script that completes commands and options in a shell."""
+    from guest.completion import script
+
+    text = script(options.shell, options.describe())
+    return Output(text.encode("ascii"), {"shell": options.shell, "script": text})
 
 
 def unseal(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 
-from guest.aa.init_data import bind_init_data
-from guest.aa.sources import Attestable
-from guest.attester import Devices, path_exists
-from guest.detection import find_attester
+from guest.aa.attestable import Attestable
+from guest.aa.init_data import Binding, examine_init_data
+from guest.aa.measurement import Measurer
+from guest.attester import ChallengedAttester, Devices, path_exists
+from guest.detection import find_attester, find_device_attesters
 from guest.errors import ClockSkewError, ConfigError, GuestError, RefusedError
 from guest.settings import PASSPORT, ServiceSettings, Settings
 from guest.wire.json_types import JSONObject
-from guest.wiring import Outside, build_agent, build_hub, transport_to
+from guest.wiring import Outside, build_agent, build_hub, devices_of, transport_to
 
 OK = "ok"
 FAILED = "failed"
@@ -71,7 +73,7 @@ def examine(settings: Settings, outside: Outside, uri: str | None = None) -> Ite
         outside: what it meets.
         uri: of a resource to fetch as the last check; its plaintext is thrown away.
     """
-    devices = Devices(settings.devices, outside.files)
+    devices = devices_of(settings, outside)
     yield _devices(devices)
     yield from _tee(settings, devices)
     served = _servers(settings)
@@ -113,12 +115,26 @@ def _tee(settings: Settings, devices: Devices) -> Iterator[Finding]:
     warning = ", which proves nothing: anyone can forge it" if attester.insecure else ""
     yield Finding("tee", OK, f"{attester.tee}{warning}")
     subject = Attestable(attester, devices)
-    yield _try("evidence", lambda: _evidence(subject))
+    if isinstance(attester, ChallengedAttester):
+        yield Finding("evidence", SKIPPED, "is made for a challenge of its verifier only")
+    else:
+        yield _try("evidence", lambda: _evidence(subject))
+    if "tpm" in {attester.tee, *(settings.device_tees or ())}:
+        yield _try("attestation-key", lambda: _attestation_key(devices))
+    yield from _beside(settings, devices)
     text = settings.init_data
     if text is None:
         yield Finding("init-data", SKIPPED, "none is configured")
     else:
-        yield _try("init-data", lambda: _bound(bind_init_data(text, attester, devices)))
+        yield _try("init-data", lambda: _BINDINGS[examine_init_data(text, attester, devices)])
+    yield _event_log(Measurer(attester, devices, settings.event_log))
+
+
+_BINDINGS = {
+    Binding.BOUND: "is what the hardware was launched with",
+    Binding.UNBOUND: "will be bound by PCR 8 with the first attestation",
+    Binding.NO_FIELD: "is compared by verifiers only; this TEE has no field for it",
+}
 
 
 def _evidence(subject: Attestable) -> str:
@@ -126,10 +142,39 @@ def _evidence(subject: Attestable) -> str:
     return "can be made"
 
 
-def _bound(compared: object) -> str:
-    if compared:
-        return "is what the hardware was launched with"
-    return "is compared by verifiers only; this TEE has no field for it"
+def _attestation_key(devices: Devices) -> str:
+    from guest.aa.attestation_key import read_attestation_key
+
+    key = read_attestation_key(devices, make=False)
+    return f"verifiers have to list it in trusted_aks: {key.fingerprint}"
+
+
+def _beside(settings: Settings, devices: Devices) -> Iterator[Finding]:
+    """Each device beside the TEE, and evidence of it."""
+    try:
+        found = find_device_attesters(
+            settings.device_tees, devices, insecure_sample_device=settings.insecure_sample_device
+        )
+    except GuestError as error:
+        yield _failure("device-tees", error)
+        return
+    names = ", ".join(each.tee for each in found) or "none"
+    yield Finding("device-tees", OK, names)
+    for attester in found:
+        subject = Attestable(attester, devices)
+        yield _try(f"{attester.tee}-evidence", partial(_evidence, subject))
+
+
+def _event_log(measurer: Measurer) -> Finding:
+    if not measurer.settings.enabled:
+        return Finding("event-log", SKIPPED, "eventlog_config.enable_eventlog is not set")
+    return _try("event-log", lambda: _explained(measurer))
+
+
+def _explained(measurer: Measurer) -> str:
+    if measurer.examine():
+        return "has an entry that a crash left unfinished; the next attestation finishes it"
+    return "explains the register"
 
 
 def _servers(settings: Settings) -> dict[str, ServiceSettings]:

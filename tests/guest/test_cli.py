@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_machine import bare_settings
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from emulated_tsm import EmulatedTSM
@@ -209,8 +210,7 @@ def test_prints_evidence_of_an_emulated_tee(
 ) -> None:
     """Detected through a configfs-tsm folder that settings name."""
     report = (VECTORS / "snp" / "e2e-report-genoa-v3.bin").read_bytes()
-    names = ("tdx_guest", "sev_guest", "gramine", "ccel")
-    devices = dict.fromkeys(names, str(tmp_path / "none")) | {"tsm_report": str(tmp_path)}
+    devices = bare_settings(tmp_path / "none") | {"tsm_report": str(tmp_path)}
     config = tmp_path / "guest.json"
     config.write_text(json.dumps({"devices": devices}))
     kernel = EmulatedTSM("sev_guest", lambda _: report)

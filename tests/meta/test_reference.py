@@ -131,13 +131,15 @@ def test_exit_codes_of_the_guest_are_documented() -> None:
 
 def test_settings_of_the_guest_are_documented() -> None:
     """Every key that the guest reads stands on its page."""
-    ((_, tree),) = [found for found in trees("guest") if found[0].name == "settings.py"]
+    files = [tree for path, tree in trees("guest") if path.name.endswith("settings.py")]
+    assert len(files) == 2
     keys = {
         node.args[0].value
+        for tree in files
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"text", "choice", "flag", "seconds", "section"}
+        and node.func.attr in {"text", "texts", "choice", "flag", "number", "seconds", "section"}
         and node.args
         and isinstance(node.args[0], ast.Constant)
     }
