@@ -114,15 +114,13 @@ def attestation_key(modulus: int, exponent: int) -> rsa.RSAPublicKey:
     """The RSA key that signs quotes.
 
     Raises:
-        MalformedEvidenceError: fewer than 2048 or more than 4096 bits, or another exponent than
-            65537, which is the one that TPMs use.
+        MalformedEvidenceError: fewer than 2048 or more than 4096 bits, an even modulus, or another
+            exponent than 65537, which is the one that TPMs use.
     """
-    if modulus.bit_length() not in _KEY_BITS or exponent != _EXPONENT:
+    is_odd = bool(modulus & 1)
+    if modulus.bit_length() not in _KEY_BITS or not is_odd or exponent != _EXPONENT:
         raise MalformedEvidenceError("the attestation key is not RSA of 2048 to 4096 bits")
-    try:
-        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    except ValueError as error:
-        raise MalformedEvidenceError("the attestation key is not an RSA key") from error
+    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 
 
 def check_quote_signature(quote: TPMQuote, signature: bytes, key: rsa.RSAPublicKey) -> None:
