@@ -21,6 +21,9 @@ OperatorRole: TypeAlias = Literal[
 # RSA1_5 is not among them: it has a setting of its own, with its own warning.
 ResponseAlgorithm: TypeAlias = Literal["ECDH-ES+A256KW", "RSA-OAEP-256", "ML-KEM-768+A192KW"]
 Seconds: TypeAlias = Annotated[int, Field(ge=1, le=31_536_000)]
+Vendor: TypeAlias = Literal["amd", "hygon", "ibm", "intel"]
+# Refuse evidence that depends on the document, or let policy judge by the claim collateral_state.
+StateBehaviour: TypeAlias = Literal["refuse", "claim"]
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -95,7 +98,19 @@ class CollateralSettings:
         intel_update: which of Intel's two publications of a TCB recovery counts: ``early`` on the
             day of its disclosure, ``standard`` about a year later.
         intel_bundle: a file with Intel collateral for sites without a network.
+        hygon_url: base address of Hygon's certificate service.
+        ibm_url: base address of IBM's certificates and list for host key documents.
+        nvidia_ocsp_url: of NVIDIA's responder for the state of certificates.
+        nvidia_rim_url: of NVIDIA's service of reference manifests.
+        mirrors: further base addresses by vendor, asked in order after the vendor's own.
         timeout_seconds: of one request to a vendor.
+        refresh_before_seconds: how long before a document is over a newer one is asked for.
+        ageing: what becomes of evidence when a newer document should be there and is not.
+        stale: the same when the vendor no longer stands by the document.
+        missing: the same when a document is nowhere that a verifier can do without.
+        bundle_signer: by which name other sites know ``bundle_key``.
+        bundle_key: PEM file of the private key that signs exported bundles.
+        bundle_signers: PEM files of public keys whose bundles are imported, by name.
     """
 
     __pydantic_config__ = _STRICT
@@ -104,7 +119,19 @@ class CollateralSettings:
     intel_url: str = "https://api.trustedservices.intel.com"
     intel_update: Literal["early", "standard"] = "early"
     intel_bundle: Path | None = None
+    hygon_url: str = "https://cert.hygon.cn"
+    ibm_url: str = "https://www.ibm.com/support/resourcelink/api/content/public"
+    nvidia_ocsp_url: str = "https://ocsp.ndis.nvidia.com"
+    nvidia_rim_url: str = "https://rim.attestation.nvidia.com"
+    mirrors: dict[Vendor, tuple[str, ...]] = field(default_factory=dict)
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+    refresh_before_seconds: Seconds = 259_200
+    ageing: StateBehaviour = "claim"
+    stale: StateBehaviour = "refuse"
+    missing: StateBehaviour = "refuse"
+    bundle_signer: str | None = None
+    bundle_key: Path | None = None
+    bundle_signers: dict[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from fakes import (
 )
 
 from app.attestation.challenges import Challenges
-from app.attestation.collateral.ports import Collateral
+from app.attestation.collateral.ports import Collateral, CollateralSource
+from app.attestation.collateral.states import CollateralRules
 from app.attestation.ear import Issuer
 from app.attestation.evidence import Verifier
 from app.attestation.extractors.sample import EXTRACTOR
@@ -63,7 +64,12 @@ class ASBench:
     """An Attestation Service whose parts can be reached."""
 
     def __init__(
-        self, verifiers: Mapping[str, Verifier] | None = None, *, require_nonce: bool = True
+        self,
+        verifiers: Mapping[str, Verifier] | None = None,
+        *,
+        require_nonce: bool = True,
+        collateral: CollateralSource | None = None,
+        collateral_rules: CollateralRules | None = None,
     ) -> None:
         self.db, self.clock = MemoryDatabase(), FakeClock()
         self.engine, self.revisions = RegorusEngine(), MemoryRevisions(self.db)
@@ -79,7 +85,7 @@ class ASBench:
         }
         self.service = AttestationService(
             verifiers={"sample": VERIFIER} if verifiers is None else verifiers,
-            collateral=NoCollateral(),
+            collateral=collateral or NoCollateral(),
             policies=AttestationPolicies(
                 store=self.policies, engine=self.engine, rule=ChangeRule(), **common
             ),
@@ -104,6 +110,7 @@ class ASBench:
                 verbose_token=True,
                 require_nonce=require_nonce,
                 verifier_options={},
+                collateral=collateral_rules or CollateralRules(),
             ),
         )
         self.service.token_keys.prepare()

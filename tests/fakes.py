@@ -498,6 +498,9 @@ class FakeHTTP:
         page = self.pages.get(url)
         return HTTPReply(404, {}, b"") if page is None else HTTPReply(200, {}, page)
 
+    def post(self, url: str, body: bytes, media_type: str) -> HTTPReply:
+        raise AssertionError(url, body, media_type)
+
     def post_json(self, url: str, body: bytes) -> HTTPReply:
         self._answer(url)
         self.posted.append(json.loads(body))

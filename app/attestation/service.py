@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -17,6 +17,7 @@ from app.attestation.challenges import (
     OpenNonce,
 )
 from app.attestation.collateral.ports import CollateralSource
+from app.attestation.collateral.states import CollateralRules, ConsultedCollateral
 from app.attestation.composition import Bound, Environment, bind, name_environments
 from app.attestation.ear import EARToken, Issuer
 from app.attestation.evidence import Challenger, Claims, Context, UnverifiedEvidence, Verifier
@@ -59,12 +60,14 @@ class AppraisalRules:
         verbose_token: whether policies and tokens see the evidence of devices again.
         require_nonce: whether ``attest`` refuses requests without a nonce of this service.
         verifier_options: settings of verifiers, by wire name.
+        collateral: what the states of collateral mean for evidence.
     """
 
     issuer: Issuer
     verbose_token: bool
     require_nonce: bool
     verifier_options: Mapping[str, Mapping[str, JSONValue]]
+    collateral: CollateralRules = field(default_factory=CollateralRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +185,16 @@ class AttestationService:
             verifier = self._verifier(item.tee)
             bound = bind(item, verbose=self.rules.verbose_token)
             evidence = UnverifiedEvidence(item.tee, item.unverified_evidence)
-            claims = verifier.verify(evidence, bound.binding, self._context(item.tee, now))
+            options = self.rules.verifier_options.get(item.tee, {})
+            rules = self.rules.collateral.for_options(options)
+            consulted = ConsultedCollateral(self.collateral, rules, now)
+            claims = verifier.verify(evidence, bound.binding, Context(now, consulted, options))
             assert claims, "a verifier vouches for something or raises"
-            verified += [(item.tee, bound, each) for each in claims]
+            consulted.check()
+            state = consulted.claims()
+            verified += [
+                (item.tee, bound, replace(each, values=each.values | state)) for each in claims
+            ]
         return verified
 
     def _judge(

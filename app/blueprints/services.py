@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.attestation.collateral.library import CollateralLibrary
 from app.attestation.policies import AttestationPolicies
 from app.attestation.reference_values import ReferenceValues
 from app.attestation.service import AttestationService
@@ -71,6 +72,7 @@ class Services:
     console_sessions: ConsoleSessions
     proposals: Proposals
     secret_reach: SecretReach
+    collateral: CollateralLibrary
     housekeeping: Callable[[], None]
     rotate_tickets: Callable[[Actor], None]
     rewrap: Callable[[Actor], int]

@@ -12,6 +12,7 @@ import click
 
 from app.cli import (
     audit,
+    collateral,
     decisions,
     keys,
     operators,
@@ -58,6 +59,7 @@ for _command in (
     proposals.proposals,
     reference_values.reference_values,
     decisions.decisions,
+    collateral.collateral,
     audit.audit,
     settings.settings,
 ):

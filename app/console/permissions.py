@@ -13,6 +13,8 @@ class Permission(StrEnum):
     """One thing that can be allowed, ``area:resource:action``, kept in alphabetical order."""
 
     AUDIT_READ = "audit:log:read"
+    COLLATERAL_MANAGE = "collateral:document:manage"
+    COLLATERAL_READ = "collateral:document:read"
     COMPONENT_READ = "console:components:read"
     DECISION_READ = "decisions:record:read"
     DECISION_REPLAY = "decisions:record:replay"
@@ -51,6 +53,7 @@ class Role(StrEnum):
 
 _VIEWER = frozenset(
     {
+        Permission.COLLATERAL_READ,
         Permission.DECISION_READ,
         Permission.INSPECTOR_USE,
         Permission.OVERVIEW_READ,
@@ -84,6 +87,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: _VIEWER
     | {
         Permission.AUDIT_READ,
+        Permission.COLLATERAL_MANAGE,
         Permission.DECISION_REPLAY,
         Permission.ISSUER_READ,
         Permission.KEY_READ,

@@ -259,6 +259,28 @@ collateral = Table(
     Column("source", Text, nullable=False),
     Column("headers", JSONText, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("issued_at", Moment),
+    Column("expires_at", Moment),
+    Column("ageing_at", Moment),
+    Index("ix_collateral_expires_at", "expires_at", "name"),
+    Index("ix_collateral_ageing_at", "ageing_at", "name"),
+)
+
+# Which replica is asking a vendor for a document (fetch:<name>), and how long a service is to be
+# left alone (rest:<origin>).
+fetch_leases = Table(
+    "fetch_leases",
+    metadata,
+    Column("subject", NAME, primary_key=True),
+    Column("until", Moment, nullable=False),
+)
+
+# The newest bundle of each signer that was imported.
+collateral_imports = Table(
+    "collateral_imports",
+    metadata,
+    Column("signer", NAME, primary_key=True),
+    Column("created_at", Moment, nullable=False),
 )
 
 operators = Table(

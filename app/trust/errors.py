@@ -102,6 +102,12 @@ class MalformedReferenceValueError(MalformedError):
     code = "malformed-reference-value"
 
 
+class MalformedBundleError(MalformedError):
+    """A bundle of collateral is not of its agreed form."""
+
+    code = "malformed-bundle"
+
+
 class MalformedResourceError(MalformedError):
     """A resource path is not ``repository/type/tag`` of the allowed characters."""
 
@@ -405,6 +411,12 @@ class OwnProposalError(DeniedError):
 # --- The rest ---------------------------------------------------------------------------------
 
 
+class UntrustedSignerError(DeniedError):
+    """A bundle of collateral is signed by nobody who is trusted here."""
+
+    code = "signer-untrusted"
+
+
 class NotFoundError(DomainError):
     """There is no such thing here."""
 
@@ -457,6 +469,12 @@ class ConflictError(DomainError):
     """Someone was faster, or the thing exists already."""
 
     code = "conflict"
+
+
+class CollateralRollbackError(ConflictError):
+    """A bundle of collateral is older than one that was imported before."""
+
+    code = "collateral-rollback"
 
 
 class UnsupportedError(DomainError):

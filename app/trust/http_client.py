@@ -59,6 +59,14 @@ class HTTPClient(Protocol):
         """
         ...
 
+    def post(self, url: str, body: bytes, media_type: str) -> HTTPReply:
+        """The answer to a POST, whatever its status.
+
+        Raises:
+            OutsideError: there was none, or it is too large.
+        """
+        ...
+
     def post_json(self, url: str, body: bytes) -> HTTPReply:
         """The answer to a POST of a JSON document, whatever its status.
 
@@ -112,10 +120,14 @@ class PooledHTTPClient:
         """The answer to a GET (see ``HTTPClient.get``)."""
         return self._request("GET", url, None, {"Accept": "application/json, */*"})
 
+    def post(self, url: str, body: bytes, media_type: str) -> HTTPReply:
+        """The answer to a POST (see ``HTTPClient.post``)."""
+        headers = {"Accept": "application/json, */*", "Content-Type": media_type}
+        return self._request("POST", url, body, headers)
+
     def post_json(self, url: str, body: bytes) -> HTTPReply:
         """The answer to a POST (see ``HTTPClient.post_json``)."""
-        headers = {"Accept": "application/json, */*", "Content-Type": "application/json"}
-        return self._request("POST", url, body, headers)
+        return self.post(url, body, "application/json")
 
     def _request(
         self, method: str, url: str, body: bytes | None, headers: dict[str, str]

@@ -29,6 +29,7 @@ from app.wiring.broker import (
     resource_policies,
     trusted_issuers,
 )
+from app.wiring.collateral import collateral_library, collateral_sources, refresher
 from app.wiring.console import (
     admin_tokens,
     check_health,
@@ -96,7 +97,8 @@ def wire(app: Flask, settings: Settings) -> Wired:
         raise ConfigError(["the database has another schema; `vouchgate serve` brings it to ours"])
     base = foundations(settings, database)
     faults = Faults()
-    attestation = faults.of(lambda: attestation_service(base))
+    collateral = collateral_sources(base)
+    attestation = faults.of(lambda: attestation_service(base, collateral))
     issuers = faults.of(lambda: Issuers(trusted_issuers(base)))
     admins = faults.of(lambda: admin_tokens(base))
     faults.raise_any()
@@ -121,7 +123,8 @@ def wire(app: Flask, settings: Settings) -> Wired:
         console_sessions=console_sessions(base),
         proposals=proposals(base, attestation, kbs.policies),
         secret_reach=SecretReach(base.decisions, kbs.policies, base.engine, base.revisions),
-        housekeeping=housekeeping(base),
+        collateral=collateral_library(base, collateral),
+        housekeeping=housekeeping(base, refresher(base, collateral)),
         rotate_tickets=lambda actor: rotate_tickets(base, actor),
         rewrap=lambda actor: rewrap(base, actor),
         check_health=lambda: check_health(base),

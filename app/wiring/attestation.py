@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from app import named
 from app.attestation.challenges import Challenges
+from app.attestation.collateral.sources import CollateralSources
 from app.attestation.ear import Issuer as TokenIssuer
 from app.attestation.extractors.sample import EXTRACTOR as SAMPLE_EXTRACTOR
 from app.attestation.policies import AttestationPolicies
@@ -21,6 +22,7 @@ from app.trust.signing_keys import KeyPurpose
 from app.trust.tickets import (
     TicketKeySource,
 )
+from app.wiring.collateral import collateral_rules
 from app.wiring.foundations import Foundations
 
 
@@ -37,13 +39,13 @@ def attestation_policies(base: Foundations) -> AttestationPolicies:
     )
 
 
-def attestation_service(base: Foundations) -> AttestationService:
+def attestation_service(base: Foundations, collateral: CollateralSources) -> AttestationService:
     """The AS: evidence in, token out."""
     settings = base.settings.attestation
     challenge_keys = TicketKeySource(base.keys, base.sealer, KeyPurpose.CHALLENGE)
     return AttestationService(
         verifiers=named.verifiers(base.settings),
-        collateral=named.collateral(base.settings.collateral, base.database, base.clock),
+        collateral=collateral,
         policies=attestation_policies(base),
         reference_values=reference_values(base),
         token_keys=base.token_keys,
@@ -73,6 +75,7 @@ def _appraisal_rules(settings: Settings) -> AppraisalRules:
         verbose_token=attestation.verbose_token,
         require_nonce=not attestation.insecure_allow_no_nonce,
         verifier_options=attestation.verifier_options,
+        collateral=collateral_rules(settings.collateral),
     )
 
 

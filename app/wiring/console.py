@@ -10,6 +10,7 @@ from functools import cache
 from argon2 import PasswordHasher
 
 from app import named
+from app.attestation.collateral.refresher import Refresher
 from app.attestation.replay import replay as replay_appraisal
 from app.attestation.service import AttestationService
 from app.blueprints.services import Posture
@@ -33,6 +34,7 @@ from app.settings import (
     insecure_settings,
 )
 from app.store.attempts import SQLAttemptStore
+from app.store.collateral import SQLFetchLeases
 from app.store.console_sessions import SQLConsoleSessionStore
 from app.store.decision_hours import SQLDecisionHours
 from app.store.nonces import SQLConsumedNonceStore
@@ -155,24 +157,27 @@ def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:
     return replay
 
 
-def housekeeping(base: Foundations) -> Callable[[], None]:
-    """Forgets what has expired, erases secrets whose time is over, counts hours that are."""
+def housekeeping(base: Foundations, collateral: Refresher) -> Callable[[], None]:
+    """Forgets what has expired, erases secrets, counts hours that are over, fetches collateral."""
     nonces, sessions = SQLConsumedNonceStore(base.database), SQLSessionStore(base.database)
     signed_in, attempts = console_sessions(base), SQLAttemptStore(base.database)
     keeper, hours = custody(base), SQLDecisionHours(base.database)
+    leases = SQLFetchLeases(base.database)
 
-    def forget_expired() -> None:
+    def keep_house() -> None:
         now = base.clock.now()
         with base.database.transaction():
             nonces.forget_expired(now)
             sessions.forget_expired(now)
             signed_in.forget_expired(now)
             attempts.forget_expired(now)
+            leases.forget_expired(now)
         keeper.destroy_due()
         while hours.close(now - GRACE):
             pass
+        collateral.run()
 
-    return forget_expired
+    return keep_house
 
 
 def rotate_tickets(base: Foundations, actor: Actor) -> None:

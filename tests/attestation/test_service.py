@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import Any
@@ -15,13 +16,16 @@ from attestation_bench import (
     sample_request,
     token_claims,
 )
-from fakes import MemoryDecisions
+from fakes import NOON, MemoryDecisions
 
+from app.attestation.collateral.ports import Collateral
+from app.attestation.collateral.states import Behaviour, CollateralRules
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence
 from app.trust.appraiser import AppraisalRequest, Appraiser, EvidenceItem
 from app.trust.decisions import DecisionRecord, Outcome
 from app.trust.errors import (
     BindingMismatchError,
+    CollateralUnavailableError,
     DomainError,
     ExpiredNonceError,
     MalformedEvidenceError,
@@ -35,6 +39,7 @@ from app.trust.errors import (
     UnknownTEEError,
     UsedNonceError,
 )
+from app.trust.json_types import JSONObject
 from guest.wire.appraisals import AttestationEvaluation
 from guest.wire.encoding import b64_encode
 from guest.wire.runtime_data import runtime_data
@@ -368,3 +373,62 @@ def test_a_tee_with_its_own_challenge() -> None:
     for offered in (["sha256"], [], "sha512", [7]):
         with pytest.raises(MalformedRequestError):
             bench.service.issue_challenge("se", {"supported-hash-algorithms": offered})
+
+
+# --- Collateral ---------------------------------------------------------------
+
+
+class ConsultingVerifier:
+    """A verifier that looks at what its evidence names, and does without what is not there."""
+
+    tee, insecure = "sample", True
+
+    def verify(
+        self, evidence: UnverifiedEvidence, binding: Binding, context: Context
+    ) -> list[Claims]:
+        """See ``Verifier.verify``."""
+        for name in evidence.body["names"]:
+            with contextlib.suppress(CollateralUnavailableError):
+                context.collateral.get(name)
+        return [Claims("cpu", {"svn": "1"})]
+
+
+class StaleCollateral:
+    """The port ``CollateralSource`` with one document that is over."""
+
+    def get(self, name: str) -> Collateral:
+        """See the port."""
+        if name != "a/stale":
+            raise CollateralUnavailableError(f"no source has {name}")
+        return Collateral(name, b"", {}, NOON, "x", None, NOON, NOON)
+
+
+def consulting(*names: str, **rules: Behaviour) -> JSONObject:
+    """The claims after a verification that looked at these documents."""
+    bench = ASBench(
+        {"sample": ConsultingVerifier()},
+        collateral=StaleCollateral(),
+        collateral_rules=CollateralRules(**rules),
+    )
+    request = sample_request(bench.nonce(), evidence={"names": [*names]})
+    token = bench.service.attest(evaluation(request)).token
+    submodule = token_claims(token)["submods"]["cpu0"]
+    claims: JSONObject = submodule["ear.veraison.annotated-evidence"]["sample"]
+    return claims
+
+
+def test_policies_and_tokens_see_the_state_of_collateral() -> None:
+    """The worst of what was looked at; nothing when nothing was."""
+    assert consulting("a/stale", stale=Behaviour.CLAIM)["collateral_state"] == "stale"
+    assert consulting("a/gone", missing=Behaviour.CLAIM)["collateral_state"] == "missing"
+    assert "collateral_state" not in consulting()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("a/stale", "collateral-stale"), ("a/gone", "collateral-unavailable")]
+)
+def test_what_is_stale_or_missing_is_refused_by_default(name: str, code: str) -> None:
+    """Even when the verifier could do without it."""
+    with pytest.raises(DomainError) as refusal:
+        consulting(name)
+    assert refusal.value.code == code

@@ -18,6 +18,7 @@ BIN = Path(sys.executable).parent
 # What each page shows that its reader gets, besides running to its end.
 SHOWN = {
     "how-to/passport-with-tls.md": ["correct horse", "refused with exit status"],
+    "how-to/keep-collateral.md": ["bundle of connected", "kept: 0"],
     "how-to/rotate-keys.md": ["rotated", "rewrapped"],
     "how-to/postgresql.md": ["default/app/key"],
 }

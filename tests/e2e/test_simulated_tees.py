@@ -119,7 +119,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     admin = AdminKey.make(folder)
     (folder / "amd.pem").write_bytes(AMD.root_pem)
     (folder / "intel.pem").write_bytes(TDX.intel.root_pem)
-    for name, document in AMD.documents().items():
+    for name, document in (AMD.documents() | {"amd/milan/crl": AMD.crl()}).items():
         path = folder / "collateral" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(document)

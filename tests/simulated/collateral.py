@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from fakes import NOON
 from paths import VECTORS
 
-from app.attestation.collateral.ports import Collateral
+from app.attestation.collateral.ports import Collateral, CollateralSummary, State
 from app.trust.errors import (
     CollateralUnavailableError,
     StoreUnavailableError,
@@ -69,11 +71,115 @@ class MemoryCollateralStore:
         """The newest document of this name."""
         return self.documents.get(name)
 
-    def put(self, collateral: Collateral) -> None:
-        """Keep a document."""
+    def put(self, collateral: Collateral) -> bool:
+        """Keep a document, unless it is older than the one that is there."""
         if self.down:
             raise StoreUnavailableError("the store is down")
+        held = self.documents.get(collateral.name)
+        if held is not None and not _is_newer(collateral, held):
+            return False
         self.documents[collateral.name] = collateral
+        return True
+
+    def page(self, *, after: str | None, limit: int) -> list[CollateralSummary]:
+        """Summaries by name."""
+        names = sorted(name for name in self.documents if after is None or name > after)
+        return [summary(self.documents[name]) for name in names[:limit]]
+
+    def held(self, names: Sequence[str]) -> list[CollateralSummary]:
+        """Those of some names that are there."""
+        return [summary(self.documents[name]) for name in sorted(names) if name in self.documents]
+
+    def counts(self, now: datetime) -> dict[State, int]:
+        """How many documents are in each state."""
+        states = [each.state(now) for each in self.documents.values()]
+        return {each: states.count(each) for each in (State.FRESH, State.AGEING, State.STALE)}
+
+    def expiring(self, *, before: datetime | None = None, limit: int) -> list[CollateralSummary]:
+        """Those with a date, the soonest first."""
+        dated = [
+            (each.expires_at, each.name)
+            for each in self.documents.values()
+            if each.expires_at is not None and (before is None or each.expires_at < before)
+        ]
+        return [summary(self.documents[name]) for _, name in sorted(dated)[:limit]]
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        """The longest due first."""
+        due = [
+            (each.ageing_at, each.name)
+            for each in self.documents.values()
+            if each.ageing_at is not None and each.ageing_at <= now
+        ]
+        return [name for _, name in sorted(due)[:limit]]
+
+    def postpone(self, name: str, until: datetime) -> None:
+        """Have a document due later."""
+        if name in self.documents:
+            self.documents[name] = replace(self.documents[name], ageing_at=until)
+
+
+def _is_newer(new: Collateral, held: Collateral) -> bool:
+    if new.fetched_at < held.fetched_at:
+        return False
+    if held.issued_at is None:
+        return True
+    return new.issued_at is not None and new.issued_at >= held.issued_at
+
+
+def summary(document: Collateral) -> CollateralSummary:
+    """A document without its bytes."""
+    return CollateralSummary(
+        document.name,
+        document.source,
+        len(document.unverified_body),
+        document.fetched_at,
+        document.issued_at,
+        document.expires_at,
+        document.ageing_at,
+    )
+
+
+@dataclass
+class MemoryLeases:
+    """The port ``FetchLeases``."""
+
+    held: dict[str, datetime] = field(default_factory=dict)
+
+    def take(self, subject: str, now: datetime, until: datetime) -> bool:
+        """Have a subject to oneself."""
+        if self.held.get(subject, now) > now:
+            return False
+        self.held[subject] = until
+        return True
+
+    def held_until(self, subject: str, now: datetime) -> datetime | None:
+        """Until when somebody has it."""
+        until = self.held.get(subject)
+        return until if until is not None and until > now else None
+
+    def hold(self, subject: str, until: datetime) -> None:
+        """Have it held."""
+        self.held[subject] = until
+
+    def release(self, subject: str) -> None:
+        """Let go of it."""
+        self.held.pop(subject, None)
+
+
+@dataclass
+class MemoryImports:
+    """The port ``BundleImports``."""
+
+    noted: dict[str, datetime] = field(default_factory=dict)
+
+    def newest(self, signer: str) -> datetime | None:
+        """When the newest of its bundles was made."""
+        return self.noted.get(signer)
+
+    def note(self, signer: str, created_at: datetime) -> None:
+        """Write an import down."""
+        self.noted[signer] = created_at
 
 
 def genuine_amd() -> dict[str, bytes]:

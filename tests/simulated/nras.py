@@ -87,6 +87,10 @@ class SimulatedNRAS:
         self._answer(url)
         return HTTPReply(self.keys_status, {}, json.dumps({"keys": self.keys}).encode())
 
+    def post(self, url: str, body: bytes, media_type: str) -> HTTPReply:
+        """Nothing is ever posted."""
+        raise AssertionError(url, body, media_type)
+
     def post_json(self, url: str, body: bytes) -> HTTPReply:
         """The judgement."""
         self._answer(url)

@@ -110,6 +110,28 @@ def test_secrets_that_were_deleted_before_get_a_whole_window(
         assert connection.execute(text("SELECT count(*) FROM secret_versions")).scalar() == 2
 
 
+def test_collateral_outlives_its_dates(empty: Database) -> None:
+    """0007 keeps documents, up and down; without dates, they are due."""
+    migrate.upgrade(empty, "0006")
+    with empty.transaction():
+        empty.writing().execute(
+            text(
+                "INSERT INTO collateral (name, fetched_at, source, headers, body)"
+                " VALUES ('amd/milan/crl', 7, 'https://kds', '{}', :body)"
+            ),
+            {"body": b"0"},
+        )
+    migrate.upgrade(empty, "0007")
+    columns = "SELECT name, issued_at, expires_at, ageing_at FROM collateral"
+    with empty.read() as connection:
+        assert connection.execute(text(columns)).all() == [("amd/milan/crl", None, None, 7)]
+        assert connection.execute(text("SELECT * FROM fetch_leases")).all() == []
+    migrate.downgrade(empty, "0006")
+    with empty.read() as connection:
+        found = connection.execute(text("SELECT name, fetched_at FROM collateral")).all()
+        assert found == [("amd/milan/crl", 7)]
+
+
 def test_up_again_changes_nothing(database: Database) -> None:
     """Every start migrates; only the first one has something to do."""
     with database.transaction():

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from app.attestation.claim_dictionary.claims import Claim, Direction
+from app.attestation.claim_dictionary.collateral import COLLATERAL_STATE
 from app.attestation.verifiers import known_verifiers
 from app.trust.json_types import JSONValue
 
@@ -38,7 +39,7 @@ def dictionary(tee: str) -> tuple[Claim, ...]:
         # A verifier that was installed beside the built-in ones.
         return ()
     claims: tuple[Claim, ...] = module.CLAIMS
-    return claims
+    return (*claims, COLLATERAL_STATE)
 
 
 def find_claim(tee: str, path: str) -> Claim | None:

@@ -90,6 +90,12 @@ class AMDCatalogue:
             return ()
         return (f"vcek/{match[2]}/{match[3]}_vcek.der", f"vcek/{match[2]}/vcek.der")
 
+    def standing(self, tee: str) -> Sequence[str]:
+        """Chains and lists of every generation."""
+        if tee not in {"snp", "az-snp-vtpm"}:
+            return ()
+        return tuple(f"amd/{each}/{what}" for each in _PRODUCTS for what in _SERVED_AT)
+
 
 def _tcb_query(match: re.Match[str]) -> str:
     fmc = f"fmcSPL={match[8]}&" if match[8] is not None else ""

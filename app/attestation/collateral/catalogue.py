@@ -28,6 +28,7 @@ class Form(Enum):
     PEM = b"-----BEGIN "
     DER = b"\x30"
     JSON = b"{"
+    DER_OR_PEM = (b"\x30", b"-----BEGIN ")
     # Intel's PCCS serves the root's list as hex of DER.
     DER_OR_HEX = (b"\x30", b"30")
     # Hygon's own structure, of version 1.
@@ -36,6 +37,14 @@ class Form(Enum):
     def fits(self, body: bytes) -> bool:
         """Whether the bytes begin as a document of this form does."""
         return body.startswith(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is posted to a service that wants to be asked so (OCSP)."""
+
+    body: bytes
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class VendorDocument:
         countable: whether there are only so many of its kind. A copy of a document whose name is
             made of unverified evidence is kept only once it has verified something
             (``CollateralKeeper``), or a flood of invented names would fill the store.
+        question: what is posted; ``None`` for documents that are simply got.
     """
 
     url: str
@@ -58,6 +68,7 @@ class VendorDocument:
     headers: tuple[str, ...] = ()
     max_age: timedelta | None = None
     countable: bool = True
+    question: Question | None = None
 
 
 class VendorCatalogue(Protocol):
@@ -80,6 +91,10 @@ class VendorCatalogue(Protocol):
 
     def offline_paths(self, name: str) -> Sequence[str]:
         """Other relative paths under which an offline folder may hold it, besides the name."""
+        ...
+
+    def standing(self, tee: str) -> Sequence[str]:
+        """Names of documents that every verification of a TEE's evidence may need."""
         ...
 
 

@@ -67,6 +67,11 @@ class HygonCatalogue:
         serial = match[1].upper()
         return (f"hsk_cek/{serial}/hsk_cek.cert", f"{serial}_hsk_cek.cert")
 
+    def standing(self, tee: str) -> Sequence[str]:
+        """None: every document is of one chip."""
+        del tee
+        return ()
+
 
 def pair_name(serial: str) -> str:
     """The collateral name of a chip's HSK and CEK.

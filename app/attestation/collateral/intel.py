@@ -104,6 +104,14 @@ class IntelCatalogue:
         del name
         return ()
 
+    def standing(self, tee: str) -> Sequence[str]:
+        """What is not of one family of platforms."""
+        kind = {"tdx": "tdx", "az-tdx-vtpm": "tdx", "sgx": "sgx"}.get(tee)
+        if kind is None:
+            return ()
+        lists = ("intel/pckcrl/platform", "intel/pckcrl/processor", ROOT_CA_CRL)
+        return (f"intel/{kind}/qe-identity", *lists)
+
     @property
     def _update(self) -> str:
         return f"update={self.update.value}"

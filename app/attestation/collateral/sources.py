@@ -22,13 +22,20 @@ from app.attestation.collateral.catalogue import (
     VendorDocument,
     is_collateral_name,
 )
+from app.attestation.collateral.dates import dated
 from app.attestation.collateral.offline import OfflineSource
-from app.attestation.collateral.ports import Collateral, CollateralStore
-from app.attestation.collateral.vendor import VendorSource
+from app.attestation.collateral.ports import Collateral, CollateralStore, State
+from app.attestation.collateral.vendor import (
+    CollateralJudge,
+    SharedCollateral,
+    VendorSource,
+    believe,
+)
 from app.trust.clock import Clock
 from app.trust.errors import (
     CollateralUnavailableError,
     ConfigError,
+    MalformedRequestError,
     StoreUnavailableError,
     UnknownPlatformError,
 )
@@ -86,12 +93,18 @@ class CollateralPlan:
     Attributes:
         sources: in order: ``cache``, ``offline:<folder>``, ``vendor``.
         catalogues: the vendors.
+        mirrors: further services of the same documents, asked after the vendors' own.
         bundles: places of a form of their own, asked before the vendors' services.
+        refresh_before: how long before its end a newer document is asked for.
+        judge: looks at what a service answered, before it is believed to be a document.
     """
 
     sources: tuple[str, ...]
     catalogues: tuple[VendorCatalogue, ...]
+    mirrors: tuple[VendorCatalogue, ...] = ()
     bundles: tuple[Source, ...] = ()
+    refresh_before: timedelta = timedelta(days=3)
+    judge: CollateralJudge = believe
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,7 @@ class CollateralSources:
         catalogues: tell how long a document serves, and which are kept at once.
         store: where documents are kept; ``None`` keeps none.
         clock: judges their age.
+        refresh_before: how long before its end a newer document is asked for.
     """
 
     def __init__(
@@ -137,11 +151,13 @@ class CollateralSources:
         catalogues: Sequence[VendorCatalogue],
         store: CollateralStore | None,
         clock: Clock,
+        refresh_before: timedelta = timedelta(days=3),
     ) -> None:
         self._sources = tuple(sources)
         self._catalogues = tuple(catalogues)
         self._store = store
         self._clock = clock
+        self._refresh_before = refresh_before
         self._lock = threading.Lock()
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
 
@@ -150,11 +166,16 @@ class CollateralSources:
         """The places in their order, as an operator knows them."""
         return tuple(source.name for source in self._sources)
 
-    def get(self, name: str) -> Collateral:
-        """The document from the first place that has a copy of acceptable age.
+    @property
+    def asks_vendors(self) -> bool:
+        """Whether vendors' services are among the places."""
+        return VENDOR in self.names
 
-        A copy past that age still serves when no place has a newer one: whether it is acceptable
-        is for the verifier to say, who reads the vendor's own dates in it.
+    def get(self, name: str) -> Collateral:
+        """The document from the first place whose copy is fresh, or else the least stale copy.
+
+        A copy that is not fresh still serves when no place has a better one: whether it is
+        acceptable is for settings and for the verifier to say, who reads the vendor's own dates.
 
         Raises:
             CollateralUnavailableError: no source has it.
@@ -174,39 +195,106 @@ class CollateralSources:
         if self._store is None or collateral.source.startswith((CACHE, OFFLINE_PREFIX)):
             return
         try:
-            self._store.put(collateral)
+            self._store.put(self.dated(collateral))
         except StoreUnavailableError as error:
             # The document at hand serves; only the next process will have to ask again.
             _log.warning("collateral not kept", name=collateral.name, reason=error.code)
 
+    def fetch(self, name: str) -> Collateral:
+        """The document as the vendor serves it now; it is not kept.
+
+        Raises:
+            MalformedRequestError: no vendor has such a document.
+            CollateralUnavailableError: no vendor is asked here, or none answers with it.
+        """
+        self.check_name(name)
+        waits, tried = [], False
+        for source in self._sources:
+            if source.name != VENDOR:
+                continue
+            tried = True
+            try:
+                found = source.find(name)
+            except CollateralUnavailableError as error:
+                waits.append(error.retry_after)
+                continue
+            if found is not None:
+                return self.dated(found)
+        message = f"no vendor's service has {name}" if tried else "no vendor is asked here"
+        raise CollateralUnavailableError(message, retry_after=min(waits, default=_NOWHERE_RETRY))
+
+    def check_name(self, name: str) -> None:
+        """A vendor has a document of this name, or could have.
+
+        Raises:
+            MalformedRequestError: none has.
+        """
+        if not is_collateral_name(name) or self.document(name) is None:
+            raise MalformedRequestError("no vendor has a document of this name")
+
+    def at_hand(self, name: str) -> Collateral | None:
+        """The first copy that can be had without asking a vendor."""
+        for source in self._sources:
+            if source.name == VENDOR:
+                continue
+            try:
+                found = source.find(name)
+            except CollateralUnavailableError:
+                continue
+            if found is not None:
+                return self.dated(found)
+        return None
+
+    def dated(self, collateral: Collateral) -> Collateral:
+        """The document with its dates, and when a newer one is to be asked for."""
+        return dated(collateral, self.document(collateral.name), self._refresh_before)
+
+    def document(self, name: str) -> VendorDocument | None:
+        """What a vendor's catalogue says about a name."""
+        for catalogue in self._catalogues:
+            if name.startswith(catalogue.prefix):
+                return catalogue.find(name)
+        return None
+
+    def forget(self, name: str) -> None:
+        """Look the document up again when it is next asked for."""
+        with self._lock:
+            self._remembered.pop(name, None)
+
     def _look_up(self, name: str) -> Collateral | _Absence:
         if not is_collateral_name(name):
             return _Absence("not a collateral name", _NOWHERE_RETRY)
-        document = self._document(name)
-        aged: Collateral | None = None
-        retry_after = _NOWHERE_RETRY
+        document = self.document(name)
+        best: Collateral | None = None
+        waits: list[int] = []
         # Documents whose names are made of evidence: of a chip that its vendor does not know.
         is_final = document is not None and not document.countable and VENDOR in self.names
         for source in self._sources:
             try:
                 found = source.find(name)
             except CollateralUnavailableError as error:
-                retry_after = min(retry_after, error.retry_after)
+                waits.append(error.retry_after)
                 is_final = False
                 continue
             if found is None:
                 continue
-            if not self._is_aged(found, document):
-                return self._take(found, source, document)
-            aged = aged or found
-        return aged or self._absence(name, retry_after, is_final=is_final)
+            found = self.dated(found)
+            if source.name == VENDOR and document is not None and document.countable:
+                self.keep(found)
+            best = self._better(best, found)
+            if best.state(self._clock.now()) is State.FRESH:
+                return best
+        # As soon as any of the places may be better.
+        return best or self._absence(name, min(waits, default=_NOWHERE_RETRY), is_final=is_final)
 
-    def _take(
-        self, found: Collateral, source: Source, document: VendorDocument | None
-    ) -> Collateral:
-        if source.name == VENDOR and document is not None and document.countable:
-            self.keep(found)
-        return found
+    def _better(self, best: Collateral | None, found: Collateral) -> Collateral:
+        """The copy that serves: what was issued later, then what is fresher, then the first."""
+        if best is None or _is_older(best, found):
+            return found
+        now = self._clock.now()
+        if not _is_older(found, best) and found.state(now).rank < best.state(now).rank:
+            return found
+        return best
 
     def _absence(self, name: str, retry_after: int, *, is_final: bool) -> _Absence:
         # Guests read this message: it says which kinds of places were asked, not where they are.
@@ -214,16 +302,6 @@ class CollateralSources:
         message = f"no source has {name} (asked: {tried})"
         _log.warning("collateral unavailable", name=name, sources=self.names)
         return _Absence(message, retry_after, is_final)
-
-    def _document(self, name: str) -> VendorDocument | None:
-        for catalogue in self._catalogues:
-            if name.startswith(catalogue.prefix):
-                return catalogue.find(name)
-        return None
-
-    def _is_aged(self, found: Collateral, document: VendorDocument | None) -> bool:
-        max_age = document.max_age if document is not None else None
-        return max_age is not None and self._clock.now() - found.fetched_at > max_age
 
     def _recall(self, name: str) -> Collateral | _Absence | None:
         with self._lock:
@@ -244,14 +322,23 @@ class CollateralSources:
                 self._remembered.popitem(last=False)
 
 
+def _is_older(one: Collateral, other: Collateral) -> bool:
+    """Whether a vendor says that it issued one before the other."""
+    return (
+        one.issued_at is not None
+        and other.issued_at is not None
+        and one.issued_at < other.issued_at
+    )
+
+
 def open_collateral(
-    plan: CollateralPlan, store: CollateralStore, client: HTTPClient, clock: Clock
+    plan: CollateralPlan, shared: SharedCollateral, client: HTTPClient, clock: Clock
 ) -> CollateralSources:
     """The sources of a plan, ready to be asked.
 
     Args:
         plan: where to look.
-        store: behind ``cache``.
+        shared: what replicas share; its store is behind ``cache``.
         client: asks the vendors' services.
         clock: judges the age of documents.
 
@@ -263,7 +350,7 @@ def open_collateral(
     sources: list[Source] = []
     for place in plan.sources:
         try:
-            sources.append(_open_source(place, plan, store, client, clock))
+            sources += _open_sources(place, plan, shared, client, clock)
         except ConfigError as error:
             faults += error.faults
     if len(set(plan.sources)) != len(plan.sources):
@@ -272,17 +359,24 @@ def open_collateral(
         raise ConfigError(faults)
     at = plan.sources.index(VENDOR) if VENDOR in plan.sources else len(sources)
     sources[at:at] = plan.bundles
-    kept = store if CACHE in plan.sources else None
-    return CollateralSources(sources, plan.catalogues, kept, clock)
+    kept = shared.store if CACHE in plan.sources else None
+    return CollateralSources(sources, plan.catalogues, kept, clock, plan.refresh_before)
 
 
-def _open_source(
-    place: str, plan: CollateralPlan, store: CollateralStore, client: HTTPClient, clock: Clock
-) -> Source:
+def _open_sources(
+    place: str,
+    plan: CollateralPlan,
+    shared: SharedCollateral,
+    client: HTTPClient,
+    clock: Clock,
+) -> list[Source]:
     if place == CACHE:
-        return CacheSource(store)
+        return [CacheSource(shared.store)]
     if place == VENDOR:
-        return VendorSource(plan.catalogues, clock, client)
+        catalogues = [plan.catalogues, *((mirror,) for mirror in plan.mirrors)]
+        # Replicas see each other's documents only in the cache.
+        known = shared if CACHE in plan.sources else None
+        return [VendorSource(each, clock, client, plan.judge, known) for each in catalogues]
     if place.startswith(OFFLINE_PREFIX):
-        return OfflineSource(Path(place.removeprefix(OFFLINE_PREFIX)), plan.catalogues)
+        return [OfflineSource(Path(place.removeprefix(OFFLINE_PREFIX)), plan.catalogues)]
     raise ConfigError([f"collateral.sources: {place!r} is none of cache, offline:<folder>, vendor"])

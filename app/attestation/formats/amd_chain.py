@@ -207,20 +207,32 @@ def verify_chain(
         UntrustedRootError: the root is not pinned for this generation.
         ChainError: a name or a signature does not hold.
     """
-    if chain.root.spki_sha256 not in pins.get(generation, frozenset()):
-        raise UntrustedRootError(f"the root is not AMD's for {generation.value}")
-    expected = (
-        (chain.root, chain.root, f"ARK-{generation.value}"),
-        (chain.intermediate, chain.root, kind.issuer(generation)),
-        (chain.leaf, chain.intermediate, kind.subject),
-    )
-    for certificate, issuer, name in expected:
-        _check_link(certificate, issuer, name)
+    verify_authorities((chain.intermediate, chain.root), kind, generation, pins)
+    _check_link(chain.leaf, chain.intermediate, kind.subject)
     try:
         key = chain.leaf.report_key()
     except CertificateFormatError as error:
         raise ChainError(f"{kind.subject} holds no key for reports") from error
     return VerifiedChain(chain.leaf, chain.intermediate, chain.root, key)
+
+
+def verify_authorities(
+    authorities: tuple[AMDCertificate, AMDCertificate],
+    kind: KeyKind,
+    generation: Generation,
+    pins: Pins,
+) -> None:
+    """Check an intermediate and a root, which is what AMD serves as a chain.
+
+    Raises:
+        UntrustedRootError: the root is not pinned for this generation.
+        ChainError: a name or a signature does not hold.
+    """
+    intermediate, root = authorities
+    if root.spki_sha256 not in pins.get(generation, frozenset()):
+        raise UntrustedRootError(f"the root is not AMD's for {generation.value}")
+    _check_link(root, root, f"ARK-{generation.value}")
+    _check_link(intermediate, root, kind.issuer(generation))
 
 
 def read_revocation_list(unverified_list: bytes, root: AMDCertificate) -> RevocationList:

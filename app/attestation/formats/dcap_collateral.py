@@ -14,9 +14,12 @@ from urllib.parse import unquote_to_bytes
 
 from app.attestation.collateral.intel import (
     IDENTITY_CHAIN_HEADER,
+    PCK_CRL,
     PCK_CRL_CHAIN_HEADER,
+    QE_IDENTITY,
     ROOT_CA_CRL,
     TCB_CHAIN_HEADER,
+    TCB_INFO,
 )
 from app.attestation.collateral.ports import Collateral, CollateralSource
 from app.attestation.formats.dcap_cache import VerifiedCache, digest_of
@@ -101,6 +104,29 @@ class CollateralVerifier:
         except UnreadableError as error:
             raise MalformedEvidenceError(f"PCK chain: {error}") from error
 
+    def check(self, document: Collateral) -> None:
+        """A document by itself: signed under a pinned root, or at least what it is called.
+
+        The list of the root names its issuer and does not bring it; that it parses must do.
+
+        Raises:
+            CollateralUnavailableError: it does not parse, or comes without its issuer's chain.
+            SignatureError: a signature over it does not verify.
+            ChainError: its issuer's chain does not lead to a pinned root.
+            CollateralMismatchError: a list is of another authority.
+        """
+        name = document.name
+        if TCB_INFO.fullmatch(name):
+            self._document(document, (TCB_CHAIN_HEADER, None), self._tcb_infos, open_tcb_info)
+        elif QE_IDENTITY.fullmatch(name):
+            self._document(
+                document, (IDENTITY_CHAIN_HEADER, None), self._identities, open_enclave_identity
+            )
+        elif PCK_CRL.fullmatch(name):
+            self._list(document, self._chain(document, PCK_CRL_CHAIN_HEADER, None).leaf)
+        else:
+            _read(name, lambda: read_revocation_list(_from_hex(document.unverified_body)))
+
     def collect(self, tee: str, platform: PCKPlatform, source: CollateralSource) -> DCAPCollateral:
         """Find what Intel says about a platform as ``sgx`` or as ``tdx``, and verify it.
 
@@ -135,7 +161,9 @@ class CollateralVerifier:
             check_not_revoked(chain.certificates, root_crl)
         return DCAPCollateral(tcb, identity, pck_crl, root_crl, chains)
 
-    def _chain(self, document: Collateral, header: str, root: Certificate) -> CertificateChain:
+    def _chain(
+        self, document: Collateral, header: str, root: Certificate | None
+    ) -> CertificateChain:
         """The issuer chain in a response header; two certificates under the platform's root."""
         quoted = document.unverified_headers.get(header)
         if quoted is None:
@@ -147,7 +175,7 @@ class CollateralVerifier:
             return verify_chain(unquote_to_bytes(text), 2, self._roots)
 
         chain = _read(name, lambda: self._chains.get(digest_of(text), verify))
-        if chain.root.spki_digest != root.spki_digest:
+        if root is not None and chain.root.spki_digest != root.spki_digest:
             raise ChainError(f"{name} ends in another root than the platform's")
         return chain
 
@@ -165,7 +193,7 @@ class CollateralVerifier:
     def _document(
         self,
         document: Collateral,
-        issuer: tuple[str, Certificate],
+        issuer: tuple[str, Certificate | None],
         cache: VerifiedCache[DocumentT],
         open_document: Callable[[bytes, Certificate], DocumentT],
     ) -> tuple[DocumentT, CertificateChain]:

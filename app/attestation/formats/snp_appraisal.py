@@ -100,6 +100,11 @@ class SNPAppraiser:
     def __init__(self, roots: Pins = AMD_ROOTS) -> None:
         self._chains = AMDChains(roots)
 
+    @property
+    def pins(self) -> Pins:
+        """SHA-256 of the accepted ARKs' SubjectPublicKeyInfo, by generation."""
+        return self._chains.pins
+
     def with_extra_roots(self, unverified_roots: bytes, tee: str) -> SNPAppraiser:
         """An appraiser that also accepts the ARKs in a PEM file, each for its generation.
 

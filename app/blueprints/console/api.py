@@ -7,7 +7,7 @@ from dataclasses import asdict
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints.console import api_proposals, api_secrets, settings
+from app.blueprints.console import api_collateral, api_proposals, api_secrets, settings
 from app.blueprints.console.queries import decision_query, decision_summary
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
@@ -30,6 +30,7 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
         api_secrets.add_to(bp)
     if with_attestation:
         _add_keys(bp)
+        api_collateral.add_to(bp)
     return bp
 
 

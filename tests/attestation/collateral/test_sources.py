@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import NOON, FakeClock
-from simulated.collateral import MemoryCollateralStore
+from simulated.collateral import MemoryCollateralStore, MemoryLeases
 
 from app.attestation.collateral.amd import AMDCatalogue
 from app.attestation.collateral.ports import Collateral, CollateralKeeper
@@ -19,6 +19,7 @@ from app.attestation.collateral.sources import (
     Source,
     open_collateral,
 )
+from app.attestation.collateral.vendor import SharedCollateral
 from app.trust.errors import CollateralUnavailableError, ConfigError, UnknownPlatformError
 from app.trust.http_client import HTTPReply, OutsideError
 
@@ -59,6 +60,10 @@ class Nobody:
         """No answer."""
         self.asked.append(url)
         raise OutsideError("no answer")
+
+    def post(self, url: str, body: bytes, media_type: str) -> HTTPReply:
+        """Nothing is ever posted."""
+        raise AssertionError(url, body, media_type)
 
     def post_json(self, url: str, body: bytes) -> HTTPReply:
         """Nothing is ever posted."""
@@ -289,6 +294,11 @@ def test_only_so_many_are_remembered(clock: FakeClock, vendor: Place) -> None:
 # --- Opening ------------------------------------------------------------------------------------
 
 
+def shared(store: MemoryCollateralStore) -> SharedCollateral:
+    """What replicas share, in memory."""
+    return SharedCollateral(store, MemoryLeases())
+
+
 def plan(*places: str) -> CollateralPlan:
     """These places, and AMD."""
     return CollateralPlan(sources=places, catalogues=(AMDCatalogue(),))
@@ -297,7 +307,9 @@ def plan(*places: str) -> CollateralPlan:
 def test_all_faults_of_a_plan_are_listed(clock: FakeClock, store: MemoryCollateralStore) -> None:
     """The operator repairs once."""
     with pytest.raises(ConfigError) as refusal:
-        open_collateral(plan("cache", "cache", "offline:/nowhere", "kds"), store, Nobody(), clock)
+        open_collateral(
+            plan("cache", "cache", "offline:/nowhere", "kds"), shared(store), Nobody(), clock
+        )
     assert len(refusal.value.faults) == 3
 
 
@@ -307,7 +319,7 @@ def test_a_plan_is_opened_in_its_order(
     """Bundles go before the vendors' services."""
     folder = f"offline:{tmp_path}"
     wanted = replace(plan("cache", folder, "vendor"), bundles=(Place("bundle"),))
-    opened = open_collateral(wanted, store, Nobody(), clock)
+    opened = open_collateral(wanted, shared(store), Nobody(), clock)
     assert opened.names == ("cache", folder, "bundle", "vendor")
 
 
@@ -315,7 +327,7 @@ def test_a_bundle_serves_without_a_network(clock: FakeClock, store: MemoryCollat
     """Where ``vendor`` is not configured, it is the last place."""
     bundle = Place("bundle", {"acme/x": document("acme/x", "bundle")})
     wanted = replace(plan("cache"), bundles=(bundle,))
-    assert open_collateral(wanted, store, Nobody(), clock).get("acme/x").source == "bundle"
+    assert open_collateral(wanted, shared(store), Nobody(), clock).get("acme/x").source == "bundle"
 
 
 def test_a_site_without_vendor_sends_nothing(
@@ -325,5 +337,5 @@ def test_a_site_without_vendor_sends_nothing(
     nobody = Nobody()
     for places, asked in (((f"offline:{tmp_path}",), 0), (("cache", "vendor"), 1)):
         with pytest.raises(CollateralUnavailableError):
-            open_collateral(plan(*places), store, nobody, clock).get(CRL)
+            open_collateral(plan(*places), shared(store), nobody, clock).get(CRL)
         assert len(nobody.asked) == asked

@@ -48,6 +48,10 @@ class FakeClient:
             raise reply
         return reply
 
+    def post(self, url: str, body: bytes, media_type: str) -> HTTPReply:
+        """Nothing is ever posted."""
+        raise AssertionError(url, body, media_type)
+
     def post_json(self, url: str, body: bytes) -> HTTPReply:
         """Nothing is ever posted."""
         raise AssertionError(url)
@@ -65,6 +69,10 @@ class Elsewhere:
         return VendorDocument(f"https://other.example/{name}", Form.DER, headers=("x-chain",))
 
     def offline_paths(self, name: str) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def standing(self, tee: str) -> Sequence[str]:
         """None."""
         return ()
 
@@ -108,7 +116,15 @@ OUTAGES: dict[str, tuple[HTTPReply | OutsideError, int]] = {
     "too many": (HTTPReply(429, {"retry-after": "120"}, b""), 120),
     "down": (HTTPReply(503, {"retry-after": "7"}, b""), 7),
     "broken": (HTTPReply(500, {}, b""), 15),
-    "a date": (HTTPReply(503, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, b""), 15),
+    "a date": (HTTPReply(503, {"retry-after": "Sun, 01 Mar 2026 12:05:00 GMT"}, b""), 300),
+    "a date that is over": (
+        HTTPReply(429, {"retry-after": "Sat, 28 Feb 2026 12:00:00 GMT"}, b""),
+        1,
+    ),
+    "a date without a zone": (
+        HTTPReply(429, {"retry-after": "Sun, 01 Mar 2026 12:05:00"}, b""),
+        15,
+    ),
     "for ever": (HTTPReply(503, {"retry-after": "9" * 9}, b""), 3600),
     "nonsense": (HTTPReply(503, {"retry-after": "-1"}, b""), 15),
     "zero": (HTTPReply(503, {"retry-after": "0"}, b""), 1),
