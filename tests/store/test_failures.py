@@ -115,7 +115,11 @@ def _consume_and_fill(database: Database, now: datetime) -> None:
     with database.transaction():
         sql_stores(database).nonces.consume("a", now)
         database.writing().execute(
-            text("INSERT INTO collateral VALUES ('name', 0, '', '{}', :blob)"), {"blob": BLOB}
+            text(
+                "INSERT INTO collateral (name, fetched_at, source, headers, body)"
+                " VALUES ('name', 0, '', '{}', :blob)"
+            ),
+            {"blob": BLOB},
         )
 
 

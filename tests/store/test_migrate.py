@@ -111,8 +111,8 @@ def test_secrets_that_were_deleted_before_get_a_whole_window(
 
 
 def test_collateral_outlives_its_dates(empty: Database) -> None:
-    """0007 keeps documents, up and down; without dates, they are due."""
-    migrate.upgrade(empty, "0006")
+    """0008 keeps documents, up and down; without dates, they are due."""
+    migrate.upgrade(empty, "0007")
     with empty.transaction():
         empty.writing().execute(
             text(
@@ -121,12 +121,12 @@ def test_collateral_outlives_its_dates(empty: Database) -> None:
             ),
             {"body": b"0"},
         )
-    migrate.upgrade(empty, "0007")
+    migrate.upgrade(empty, "0008")
     columns = "SELECT name, issued_at, expires_at, ageing_at FROM collateral"
     with empty.read() as connection:
         assert connection.execute(text(columns)).all() == [("amd/milan/crl", None, None, 7)]
         assert connection.execute(text("SELECT * FROM fetch_leases")).all() == []
-    migrate.downgrade(empty, "0006")
+    migrate.downgrade(empty, "0007")
     with empty.read() as connection:
         found = connection.execute(text("SELECT name, fetched_at FROM collateral")).all()
         assert found == [("amd/milan/crl", 7)]
