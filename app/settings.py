@@ -229,6 +229,7 @@ class BrokerSettings:
         response_algorithms: TEE key algorithms that responses are sealed with.
         insecure_rsa1_5: seal with RSAES-PKCS1-v1_5 for very old guests.
         max_secret_bytes: larger secrets are refused.
+        secret_reveal: whether who has the permission may read the value of a secret.
         secret_recovery_days: how long a deleted secret can be brought back before its sealed
             versions are erased.
     """
@@ -240,6 +241,7 @@ class BrokerSettings:
     response_algorithms: tuple[ResponseAlgorithm, ...] = ("ECDH-ES+A256KW", "RSA-OAEP-256")
     insecure_rsa1_5: bool = False
     max_secret_bytes: Annotated[int, Field(ge=1, le=64 * 1024 * 1024)] = 1024 * 1024
+    secret_reveal: bool = True
     secret_recovery_days: Annotated[int, Field(ge=1, le=3650)] = 30
 
 

@@ -1,8 +1,9 @@
-"""Custody of secrets: operators put them in, take them away, and bring them back.
+"""Custody of secrets: operators put them in, take them away, bring them back, and may read them.
 
 What comes in is sealed at once, bound to its path and version, so that neither the database nor a
 backup holds a secret, and a sealed value moved to another place does not open. What is deleted can
-be brought back for a while; then its sealed versions are erased.
+be brought back for a while; then its sealed versions are erased. What is read here, and not by a
+guest, is written down first, with the reason.
 """
 
 from __future__ import annotations
@@ -26,13 +27,20 @@ from app.broker.secrets import (
 )
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
-from app.trust.errors import ConflictError, ResourceNotFoundError, TooLargeError
+from app.trust.errors import (
+    ConflictError,
+    MalformedRequestError,
+    ResourceNotFoundError,
+    RevealDisabledError,
+    TooLargeError,
+)
 from app.trust.sealing import Sealer
 from app.trust.transactions import Transactions
 
 # How many secrets are rewrapped in one transaction: few enough that guests do not wait.
 _REWRAP_BATCH = 200
 _DUE_BATCH = 200
+_LEAST_REASON, _LONGEST_REASON = 8, 500
 _HOUSEKEEPING = Actor("housekeeping", "system")
 
 
@@ -43,6 +51,7 @@ class Custody:
     Attributes:
         max_bytes: larger secrets are refused.
         recovery: how long a deleted secret can be brought back.
+        may_reveal: whether values are read by anybody but guests.
     """
 
     secrets: SecretStore
@@ -52,6 +61,7 @@ class Custody:
     clock: Clock
     max_bytes: int
     recovery: timedelta
+    may_reveal: bool
 
     def write(
         self,
@@ -140,6 +150,42 @@ class Custody:
             if deleted is None or not self._destroy(deleted, actor):
                 raise ResourceNotFoundError("there is no such secret")
 
+    def reveal(self, resource_id: ResourceID, version: int, reason: str, actor: Actor) -> bytes:
+        """The value of a version, once it is written down who reads it and why.
+
+        Args:
+            resource_id: of the secret.
+            version: its number.
+            reason: in the reader's words, for whoever reads the audit log.
+            actor: who reads it.
+
+        Raises:
+            RevealDisabledError: the settings let nobody.
+            MalformedRequestError: the reason is shorter than 8 or longer than 500 characters, or
+                holds control characters.
+            ResourceNotFoundError: there is no such version, or it was destroyed.
+            SealingError: it does not open.
+            StoreUnavailableError: it could not be written down.
+        """
+        if not self.may_reveal:
+            raise RevealDisabledError("the settings of this server let nobody read a secret")
+        note = _checked_reason(reason)
+        with self.transactions():
+            deleted = self.secrets.find_deleted(resource_id)
+            if deleted is not None and self._is_over(deleted):
+                raise ResourceNotFoundError("there is no such version of this secret")
+            plaintext = self._open(self._version(resource_id, version))
+            self.audit.append(
+                AuditEntry(
+                    at=self.clock.now(),
+                    actor=actor,
+                    action="secret:version:reveal",
+                    subject=f"{resource_id} version {version}",
+                    note=note,
+                )
+            )
+        return plaintext
+
     def destroy_due(self) -> int:
         """Erase what was deleted longer than ``recovery`` ago; how many secrets that were.
 
@@ -218,7 +264,7 @@ class Custody:
         """The number of the next version, once nobody was faster; other writers wait from here."""
         number = self.secrets.next_version(resource_id)
         deleted = self.secrets.find_deleted(resource_id)
-        if deleted is not None and self.recoverable_until(deleted) <= self.clock.now():
+        if deleted is not None and self._is_over(deleted):
             # Its time is over, whether or not it was erased yet.
             self._destroy(deleted, _HOUSEKEEPING)
         newest = next((v.version for v in self.secrets.versions(resource_id, limit=1)), 0)
@@ -229,6 +275,9 @@ class Custody:
                 else "this is based on a version, and the secret was destroyed"
             )
         return number
+
+    def _is_over(self, deleted: DeletedSecret) -> bool:
+        return self.recoverable_until(deleted) <= self.clock.now()
 
     def _version(self, resource_id: ResourceID, version: int) -> SealedSecret:
         found = self.secrets.find_version(resource_id, version)
@@ -292,3 +341,13 @@ class Custody:
             after=hashlib.sha256(after).hexdigest() if after is not None else None,
         )
         self.audit.append(entry)
+
+
+def _checked_reason(text: str) -> str:
+    """A reason that a reader of the audit log can use, on one line."""
+    reason = " ".join(text.split())
+    if not _LEAST_REASON <= len(reason) <= _LONGEST_REASON or not reason.isprintable():
+        raise MalformedRequestError(
+            f"a reason has {_LEAST_REASON} to {_LONGEST_REASON} printable characters"
+        )
+    return reason

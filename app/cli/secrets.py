@@ -120,6 +120,18 @@ def delete_secret(path: str, config_path: Path | None) -> None:
         services.custody.delete(_resource(path), actor())
 
 
+@secrets.command("reveal")
+@click.argument("path")
+@click.argument("version", type=click.IntRange(min=1))
+@click.option("--reason", required=True, help="Why, for whoever reads the audit log.")
+@CONFIG
+def reveal(path: str, version: int, reason: str, config_path: Path | None) -> None:
+    """Print what a VERSION holds, byte for byte; who reads it and why is audited first."""
+    with opened(config_path) as services:
+        plaintext = services.custody.reveal(_resource(path), version, reason, actor())
+        click.echo(plaintext, nl=False)
+
+
 @secrets.command("deleted")
 @CONFIG
 def list_deleted(config_path: Path | None) -> None:

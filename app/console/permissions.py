@@ -36,6 +36,7 @@ class Permission(StrEnum):
     SECRET_DELETE = "secrets:secret:delete"  # noqa: S105  (the name of a permission)
     SECRET_DESTROY = "secrets:secret:destroy"  # noqa: S105
     SECRET_READ = "secrets:metadata:read"  # noqa: S105
+    SECRET_REVEAL = "secrets:secret:reveal"  # noqa: S105
     SECRET_WRITE = "secrets:secret:write"  # noqa: S105
     SETTINGS_READ = "ops:settings:read"
 

@@ -62,6 +62,7 @@ def _row(record: AuditRecord) -> dict[str, int | str | datetime | None]:
         "subject": entry.subject,
         "before": entry.before,
         "after": entry.after,
+        "note": entry.note,
         "previous": record.previous,
         "digest": record.digest,
     }
@@ -69,5 +70,5 @@ def _row(record: AuditRecord) -> dict[str, int | str | datetime | None]:
 
 def _record(row: Row[*tuple[Any, ...]]) -> AuditRecord:
     actor = Actor(row.actor, row.role, row.source)
-    entry = AuditEntry(row.at, actor, row.action, row.subject, row.before, row.after)
+    entry = AuditEntry(row.at, actor, row.action, row.subject, row.before, row.after, row.note)
     return AuditRecord(row.sequence, entry, row.previous, row.digest)

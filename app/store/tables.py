@@ -247,6 +247,7 @@ audit_records = Table(
     Column("subject", Text, nullable=False),
     Column("before", Text),
     Column("after", Text),
+    Column("note", Text),
     Column("previous", Text, nullable=False),
     Column("digest", Text, nullable=False),
 )

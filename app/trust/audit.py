@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from app.trust.json_types import JSONObject
 from guest.wire.canonical import canonical_json
 
 # The digest that the first record of a chain names as its predecessor.
@@ -46,6 +47,7 @@ class AuditEntry:
         subject: what it was done to: a policy id, a resource path, a key id. Never a secret.
         before: digest of the state before, hex, or ``None``.
         after: digest of the state after, hex, or ``None``.
+        note: why, in the words of whoever did it; ``None`` when nobody was asked.
     """
 
     at: datetime
@@ -54,6 +56,7 @@ class AuditEntry:
     subject: str
     before: str | None = None
     after: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +88,25 @@ class AuditLog(Protocol):
 
 
 def chain_digest(sequence: int, entry: AuditEntry, previous: str) -> str:
-    """The digest of a record: SHA-256 over RFC 8785 JSON of its members, hex."""
-    return hashlib.sha256(
-        canonical_json(
-            {
-                "sequence": sequence,
-                "at": entry.at.isoformat(),
-                "actor": entry.actor.name,
-                "role": entry.actor.role,
-                "source": entry.actor.source,
-                "action": entry.action,
-                "subject": entry.subject,
-                "before": entry.before,
-                "after": entry.after,
-                "previous": previous,
-            }
-        )
-    ).hexdigest()
+    """The digest of a record: SHA-256 over RFC 8785 JSON of its members, hex.
+
+    A note is a member only where there is one: records from before there were notes keep theirs.
+    """
+    members: JSONObject = {
+        "sequence": sequence,
+        "at": entry.at.isoformat(),
+        "actor": entry.actor.name,
+        "role": entry.actor.role,
+        "source": entry.actor.source,
+        "action": entry.action,
+        "subject": entry.subject,
+        "before": entry.before,
+        "after": entry.after,
+        "previous": previous,
+    }
+    if entry.note is not None:
+        members["note"] = entry.note
+    return hashlib.sha256(canonical_json(members)).hexdigest()
 
 
 def first_broken_link(records: list[AuditRecord], previous: str = GENESIS) -> int | None:

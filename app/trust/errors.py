@@ -390,6 +390,12 @@ class PermissionDeniedError(DeniedError):
     code = "permission-denied"
 
 
+class RevealDisabledError(DeniedError):
+    """The settings let nobody read the value of a secret here."""
+
+    code = "reveal-disabled"
+
+
 class ProofNeededError(DeniedError):
     """What was asked for needs an operator who showed a moment ago who it is."""
 

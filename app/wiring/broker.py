@@ -57,6 +57,7 @@ def custody(base: Foundations) -> Custody:
         clock=base.clock,
         max_bytes=base.settings.broker.max_secret_bytes,
         recovery=timedelta(days=base.settings.broker.secret_recovery_days),
+        may_reveal=base.settings.broker.secret_reveal,
     )
 
 

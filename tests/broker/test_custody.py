@@ -13,7 +13,9 @@ from app.broker.secrets import ResourceID, associated_data
 from app.trust.audit import first_broken_link
 from app.trust.errors import (
     ConflictError,
+    MalformedRequestError,
     ResourceNotFoundError,
+    RevealDisabledError,
     SealingError,
     StoreUnavailableError,
     TooLargeError,
@@ -176,6 +178,55 @@ def test_only_a_deleted_secret_is_destroyed(world: World) -> None:
     with pytest.raises(ResourceNotFoundError):
         world.custody.destroy(DEMO, OPERATOR)
     assert world.custody.write(DEMO, b"again", OPERATOR).version == 2
+
+
+REASON = "compare with the vault"
+
+
+def test_reading_a_value_is_written_down_first(world: World) -> None:
+    """Who, why, which version of which path; never the value, nor a digest of it."""
+    world.custody.write(DEMO, b"second", OPERATOR)
+    assert world.custody.reveal(DEMO, 1, f" {REASON}\r\n", OPERATOR) == SECRET
+    entry = world.db.audit[-1].entry
+    assert (entry.action, entry.subject) == ("secret:version:reveal", f"{DEMO} version 1")
+    assert (entry.note, entry.actor, entry.before, entry.after) == (REASON, OPERATOR, None, None)
+
+
+@pytest.mark.parametrize(
+    "reason", ["", "       x       ", "short", "x" * 501, "a reason\x00", "\u202e" * 9]
+)
+def test_without_a_reason_nothing_is_read(world: World, reason: str) -> None:
+    """And nothing is written down: nothing happened."""
+    audited = len(world.db.audit)
+    with pytest.raises(MalformedRequestError):
+        world.custody.reveal(DEMO, 1, reason, OPERATOR)
+    assert len(world.db.audit) == audited
+
+
+def test_when_it_cannot_be_written_down_nothing_is_read(world: World) -> None:
+    """A lost database is no way around the record."""
+    world.db.down = True
+    with pytest.raises(StoreUnavailableError):
+        world.custody.reveal(DEMO, 1, REASON, OPERATOR)
+
+
+def test_reading_can_be_switched_off(world: World) -> None:
+    """Whatever the reason and whoever asks."""
+    closed = replace(world.custody, may_reveal=False)
+    with pytest.raises(RevealDisabledError):
+        closed.reveal(DEMO, 1, REASON, OPERATOR)
+    assert world.db.audit[-1].entry.action != "secret:version:reveal"
+
+
+def test_what_is_over_is_not_read(world: World) -> None:
+    """Deleted secrets can be read as long as they can be brought back."""
+    with pytest.raises(ResourceNotFoundError):
+        world.custody.reveal(DEMO, 2, REASON, OPERATOR)
+    world.custody.delete(DEMO, OPERATOR)
+    assert world.custody.reveal(DEMO, 1, REASON, OPERATOR) == SECRET
+    world.clock.forward(days=30)
+    with pytest.raises(ResourceNotFoundError):
+        world.custody.reveal(DEMO, 1, REASON, OPERATOR)
 
 
 def test_lists_secrets_by_page(world: World) -> None:

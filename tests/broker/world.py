@@ -103,6 +103,7 @@ class World:
             self.clock,
             1024,
             RECOVERY,
+            may_reveal=True,
         )
         self.broker = self.new_replica()
 

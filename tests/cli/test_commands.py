@@ -249,6 +249,16 @@ def test_a_secret_goes_through_its_life(site: Site) -> None:
     assert site.does("secrets", "versions", PATH) == site.does("secrets", "deleted") == ""
 
 
+def test_a_value_is_read_with_a_reason(site: Site) -> None:
+    """Byte for byte, on record, and not at all when the settings say so."""
+    site.does("secrets", "set", PATH, "-", given=b"a \x00 value\n")
+    reveal = ("secrets", "reveal", PATH, "1", "--reason")
+    assert site.does(*reveal, "compare with the vault") == "a \x00 value\n"
+    assert "malformed-request" in site.refuses(*reveal, "why not")
+    off = site.refuses(*reveal, "compare with the vault", broker={"secret_reveal": False})
+    assert "reveal-disabled" in off
+
+
 def test_who_may_get_a_secret_and_what_a_guest_may_get(site: Site, decisions: list[str]) -> None:
     """The guest that is affirmed may, the other may not."""
     lines = [line.split("\t") for line in site.does("secrets", "who-may", PATH).splitlines()]

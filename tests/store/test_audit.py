@@ -17,7 +17,9 @@ from app.trust.audit import GENESIS, Actor, AuditEntry, AuditRecord, first_broke
 def entry(now: datetime) -> AuditEntry:
     """An action with a state before and after."""
     actor = Actor("alice", "owner", "192.0.2.7")
-    return AuditEntry(now, actor, "policy:resource:set", "resource-policy", "a" * 64, "b" * 64)
+    return AuditEntry(
+        now, actor, "policy:resource:set", "resource-policy", "a" * 64, "b" * 64, "why"
+    )
 
 
 def append(stores: Stores, entry: AuditEntry) -> AuditRecord:

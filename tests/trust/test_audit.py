@@ -44,6 +44,7 @@ def test_an_honest_chain_holds() -> None:
         {"subject": "x"},
         {"before": "x"},
         {"after": "x"},
+        {"note": "x"},
         {"actor": Actor("bob", "owner")},
         {"actor": Actor("ann", "viewer")},
         {"actor": Actor("ann", "owner", "10.0.0.1")},
@@ -55,6 +56,13 @@ def test_a_changed_record_is_found(change: dict[str, object]) -> None:
     records = chain(5)
     records[2] = replace(records[2], entry=replace(ENTRY, **change))
     assert first_broken_link(records) == 3
+
+
+def test_records_from_before_there_were_notes_keep_their_digest() -> None:
+    """The chain of an older release still holds; this digest was made by one."""
+    assert chain_digest(1, ENTRY, GENESIS) == (
+        "c26cebb00a8c2653f033cbead2a9397db22e2a5bbda0850964365c0a8f2f2a65"
+    )
 
 
 def test_a_removed_record_is_found() -> None:

@@ -31,6 +31,18 @@ def add_to(bp: Blueprint) -> None:
     _add_destroying(bp)
 
 
+def version_of(resource_id: ResourceID, number: int) -> SecretVersion:
+    """A version by its number.
+
+    Raises:
+        ResourceNotFoundError: there is none.
+    """
+    found = services().custody.versions(resource_id, below=number + 1, limit=1)
+    if not found or found[0].version != number:
+        raise ResourceNotFoundError("there is no such version of this secret")
+    return found[0]
+
+
 def _add_writing(bp: Blueprint) -> None:
     @bp.route("/secrets/new", methods=["GET", "POST"])
     @access(Permission.SECRET_WRITE)
@@ -66,7 +78,7 @@ def _add_restoring(bp: Blueprint) -> None:
         return render_template(
             "console/secrets/restore.html",
             resource_id=resource_id,
-            version=_version(resource_id, whole_number(request.args, "version")),
+            version=version_of(resource_id, whole_number(request.args, "version")),
             newest=newest_version(resource_id),
             deleted=services().custody.find_deleted(resource_id),
         )
@@ -166,13 +178,6 @@ def _value(form: SecretForm) -> bytes:
     if not content:
         raise MalformedRequestError("there is nothing to store: the text or the file is empty")
     return content
-
-
-def _version(resource_id: ResourceID, number: int) -> SecretVersion:
-    found = services().custody.versions(resource_id, below=number + 1, limit=1)
-    if not found or found[0].version != number:
-        raise ResourceNotFoundError("there is no such version of this secret")
-    return found[0]
 
 
 def _deleted(resource_id: ResourceID) -> DeletedSecret:

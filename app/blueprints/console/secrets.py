@@ -133,6 +133,7 @@ def _head(resource_id: ResourceID) -> dict[str, object]:
         "until": services().custody.recoverable_until(deleted) if deleted else None,
         "may_write": may(g.caller, Permission.SECRET_WRITE),
         "may_delete": may(g.caller, Permission.SECRET_DELETE),
+        "may_reveal": services().custody.may_reveal and may(g.caller, Permission.SECRET_REVEAL),
         "may_destroy": may(g.caller, Permission.SECRET_DESTROY),
     }
 
