@@ -171,6 +171,11 @@ class AttestationPolicies:
         require_successor(version, based_on)
         return version
 
+    def take_away(self, policy_id: str, actor: Actor, *, based_on: int | None = None) -> None:
+        """Take a policy away, as ``remove`` does, in a transaction of its own."""
+        with self._transactions():
+            self.remove(policy_id, actor, based_on=based_on)
+
     def remove(
         self,
         policy_id: str,

@@ -20,6 +20,7 @@ from app.trust.decisions import DecisionKind, DecisionRecord, Outcome, new_decis
 from app.trust.errors import DomainError
 from app.trust.json_types import JSONObject, JSONValue
 from app.trust.measurements import launch_measurement
+from app.trust.policies import policies_digest
 from guest.wire.canonical import canonical_json
 
 
@@ -61,7 +62,7 @@ class AppraisalDraft:
             reason=reason,
             tee=self.request.items[0].tee if self.request.items else None,
             subject=self.request.policy_id,
-            policy_digest=_policies_digest(self.policies),
+            policy_digest=policies_digest(self.policies),
             reference_values_digest=_digest(canonical_json(read)) if self.policies else None,
             token_id=token.token_id if token else None,
             issuer=token.issuer.name if token else None,
@@ -106,14 +107,6 @@ def _result(submodule: Submodule) -> JSONObject:
         "trust_vector": submodule.vector,
         "extensions": redact({each.name: each.value for each in submodule.extensions}),
     }
-
-
-def _policies_digest(policies: dict[str, str]) -> str | None:
-    """The digest of the one policy, or of the sorted lines ``id digest`` of several."""
-    if len(policies) < 2:
-        return next(iter(policies.values()), None)
-    lines = "".join(f"{policy_id} {digest}\n" for policy_id, digest in sorted(policies.items()))
-    return _digest(lines.encode())
 
 
 def _digest(data: bytes) -> str:

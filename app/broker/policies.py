@@ -1,15 +1,28 @@
-"""The resource policy: who gets which secret, decided in Rego (wire.md section 5)."""
+"""Resource policies: who gets which secret, decided in Rego (wire.md section 5).
+
+Versions, and what is refused when one is set; ``app/broker/scopes.py`` has what they decide.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Sequence
 
+from app.broker.scopes import (
+    ALLOW,
+    DENY,
+    GLOBAL_POLICY_ID,
+    Scope,
+    ScopedPolicies,
+    ScopedPolicy,
+)
 from app.trust.approvals import Approval, ChangeRule
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
-from app.trust.errors import MalformedRequestError, PolicyNotFoundError
-from app.trust.json_types import JSONObject
+from app.trust.errors import (
+    MalformedPolicyError,
+    MalformedRequestError,
+    PolicyNotFoundError,
+)
 from app.trust.policies import (
     CheckedPolicy,
     PolicyKind,
@@ -18,62 +31,15 @@ from app.trust.policies import (
     require_active,
     require_successor,
 )
-from app.trust.policy_engine import PolicyEngine, PolicyText, Undefined
+from app.trust.policy_engine import PolicyEngine, PolicyText
 from app.trust.revisions import RevisionCache, Revisions
 from app.trust.transactions import Transactions
 
-RESOURCE_POLICY_ID = "resource-policy"
-
-_RULE = "allow"
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """The policy allows the release."""
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """The policy does not allow the release.
-
-    Attributes:
-        why: a sentence that names the rule, never the secret.
-    """
-
-    why: str
-
-
-Decision: TypeAlias = Allowed | Denied
-
-
-def decide(
-    engine: PolicyEngine, policy: PolicyText, claims: JSONObject, data: JSONObject
-) -> Decision:
-    """Evaluate ``data.policy.allow``; only the value ``true`` allows.
-
-    Args:
-        engine: evaluates.
-        policy: the resource policy.
-        claims: of the verified token; what the policy sees as ``input``.
-        data: what is asked for; what the policy sees as ``data``.
-
-    Raises:
-        PolicyFailedError: the evaluation failed; that is a no as well.
-    """
-    value = engine.evaluate(policy, (_RULE,), claims, data=data)[_RULE]
-    if value is True:
-        return Allowed()
-    if value is False:
-        return Denied("the resource policy's rule allow says no")
-    if isinstance(value, Undefined):
-        return Denied("the resource policy's rule allow is not defined for this request")
-    return Denied("the resource policy's rule allow gives no boolean")
-
 
 class ResourcePolicies:
-    """Sets the resource policy, and knows the one that decides."""
+    """Sets resource policies, and knows those that decide."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (collaborators, by name)
         self,
         *,
         store: PolicyStore,
@@ -82,34 +48,54 @@ class ResourcePolicies:
         transactions: Transactions,
         clock: Clock,
         rule: ChangeRule,
+        plugins: frozenset[str],
     ) -> None:
-        """Take where policies live, what checks them, and what writes changes down."""
+        """Take where policies live, what checks them, and what writes changes down.
+
+        Args:
+            store: where versions live.
+            engine: checks them.
+            audit: where changes are written down.
+            transactions: opens the transactions of changes.
+            clock: tells the time.
+            rule: whether one person may change policies alone.
+            plugins: the names that a scope may begin with.
+        """
         self._store = store
         self._engine = engine
         self._audit = audit
         self._transactions = transactions
         self._clock = clock
         self._rule = rule
+        self._plugins = plugins
+        self._looked_through: dict[tuple[str, str], ScopedPolicy] = {}
         self._active = RevisionCache(self._load)
 
-    def set(self, text: str, actor: Actor, *, based_on: int | None = None) -> PolicyVersion:
-        """Make a text the resource policy, once it has proved that it can decide.
+    def set(
+        self,
+        text: str,
+        actor: Actor,
+        *,
+        policy_id: str = GLOBAL_POLICY_ID,
+        based_on: int | None = None,
+    ) -> PolicyVersion:
+        """Let a text decide, once it has proved that it can.
 
         Args:
             text: Rego source.
             actor: who sets it.
+            policy_id: of the global policy, or of the one with a scope.
             based_on: the number of the version that the text is an edit of; ``None`` replaces
                 whatever is active.
 
         Raises:
             NeedsApprovalError: the two-person rule is on.
-            MalformedPolicyError: it does not compile, or has no rule ``allow`` in
-                package ``policy``.
+            MalformedRequestError, MalformedPolicyError: as ``check``.
             ConflictError: there is a newer version than the text is based on.
             StoreUnavailableError: it could not be written down; the old one stays.
         """
         self._rule.require(actor, None)
-        checked = self.check(RESOURCE_POLICY_ID, text)
+        checked = self.check(policy_id, text)
         with self._transactions():
             return self.install(checked, actor, based_on=based_on)
 
@@ -117,14 +103,20 @@ class ResourcePolicies:
         """Check that a text could decide.
 
         Raises:
-            PolicyNotFoundError: the id is of no resource policy.
-            MalformedPolicyError: it does not compile, or has no rule ``allow`` in
-                package ``policy``.
+            MalformedRequestError: the id is of no resource policy, or its scope could hold nothing
+                that is served.
+            MalformedPolicyError: it does not compile; the global policy has no rule ``allow`` in
+                package ``policy``, one with a scope neither ``allow`` nor ``deny``.
         """
-        if policy_id != RESOURCE_POLICY_ID:
-            raise PolicyNotFoundError("there is no resource policy of this id")
+        scope = self._scope(policy_id)
         policy = PolicyText.of(f"{policy_id}.rego", text)
-        self._engine.check(policy, rules=(_RULE,), reference_values=False)
+        self._engine.check(policy, rules=(), reference_values=False)
+        rules = self._engine.rules(policy, reference_values=False) & {ALLOW, DENY}
+        if not scope.segments and ALLOW not in rules:
+            raise MalformedPolicyError(f"{policy.name} has no rule 'allow'")
+        if not rules:
+            raise MalformedPolicyError(f"{policy.name} has neither a rule 'allow' nor 'deny'")
+        self._engine.check(policy, rules=tuple(sorted(rules)), reference_values=False)
         return CheckedPolicy(policy_id, policy)
 
     def install(
@@ -146,6 +138,11 @@ class ResourcePolicies:
         require_successor(version, based_on)
         return version
 
+    def take_away(self, policy_id: str, actor: Actor, *, based_on: int | None = None) -> None:
+        """Take a policy away, as ``remove`` does, in a transaction of its own."""
+        with self._transactions():
+            self.remove(policy_id, actor, based_on=based_on)
+
     def remove(
         self,
         policy_id: str,
@@ -163,7 +160,7 @@ class ResourcePolicies:
             ConflictError: another version than ``based_on`` is active.
         """
         self._rule.require(actor, approval)
-        if policy_id == RESOURCE_POLICY_ID:
+        if policy_id == GLOBAL_POLICY_ID:
             raise MalformedRequestError("the global policy is replaced, and never taken away")
         before = self._store.deactivate(PolicyKind.RESOURCE, policy_id)
         if before is None:
@@ -186,43 +183,69 @@ class ResourcePolicies:
             MalformedPolicyError: as ``set``.
             StoreUnavailableError: as ``set``.
         """
-        if self._load() is not None:
+        if self.active_version(GLOBAL_POLICY_ID) is not None:
             return False
-        checked = self.check(RESOURCE_POLICY_ID, text)
+        checked = self.check(GLOBAL_POLICY_ID, text)
         with self._transactions():
             self.install(checked, actor, approval=Approval("", actor.name, actor.name))
         return True
 
-    def active(self, revisions: Revisions) -> PolicyText | None:
-        """The policy that decides, as of these revisions."""
-        return self._active.get(revisions.policies)
+    def applicable(self, revisions: Revisions, path: Sequence[str]) -> tuple[ScopedPolicy, ...]:
+        """The policies that decide about a path, the narrowest first, as of these revisions.
+
+        Args:
+            revisions: read once for the request.
+            path: the plugin, then the segments.
+        """
+        return self._active.get(revisions.policies).applicable(path)
+
+    def current(self) -> ScopedPolicies:
+        """Every policy that decides now, read afresh."""
+        return self._load()
 
     def active_version(self, policy_id: str) -> PolicyVersion | None:
         """The version that decides now, read afresh."""
         return self._store.active(PolicyKind.RESOURCE).get(policy_id)
 
-    def get(self) -> PolicyText:
-        """The policy that decides, for reading.
+    def get(self, policy_id: str = GLOBAL_POLICY_ID) -> PolicyText:
+        """A policy that decides, for reading.
 
         Raises:
-            PolicyNotFoundError: none is set.
+            PolicyNotFoundError: none of this id is set.
         """
-        policy = self._load()
-        if policy is None:
-            raise PolicyNotFoundError("no resource policy is set")
-        return policy
+        version = self.active_version(policy_id)
+        if version is None:
+            raise PolicyNotFoundError("no resource policy of this id is set")
+        return version.as_text()
 
     def ids(self) -> list[str]:
-        """The ids of the policies that are set."""
+        """The ids of the policies that are set, the global one first."""
         return sorted(self._store.active(PolicyKind.RESOURCE))
 
-    def versions(self) -> list[PolicyVersion]:
-        """Every version, newest first."""
-        return self._store.versions(PolicyKind.RESOURCE, RESOURCE_POLICY_ID)
+    def versions(self, policy_id: str = GLOBAL_POLICY_ID) -> list[PolicyVersion]:
+        """Every version of a policy, newest first."""
+        return self._store.versions(PolicyKind.RESOURCE, policy_id)
 
-    def _load(self) -> PolicyText | None:
-        version = self._store.active(PolicyKind.RESOURCE).get(RESOURCE_POLICY_ID)
-        return None if version is None else version.as_text()
+    def _scope(self, policy_id: str) -> Scope:
+        scope = Scope.of_policy(policy_id)
+        plugin = scope.segments[:1]
+        if plugin and plugin[0] not in self._plugins:
+            known = ", ".join(sorted(self._plugins))
+            raise MalformedRequestError(f"a scope begins with a plugin that is enabled: {known}")
+        if plugin == ("resource",) and len(scope.segments) > 4:
+            raise MalformedRequestError("below resource there are three segments at most")
+        return scope
+
+    def _load(self) -> ScopedPolicies:
+        """Every active policy; a text that was looked through once is not again."""
+        active = self._store.active(PolicyKind.RESOURCE)
+        known, looked_through = self._looked_through, {}
+        for policy_id, version in active.items():
+            key = (policy_id, version.digest)
+            found = known.get(key) or ScopedPolicy.of(policy_id, version.as_text(), self._engine)
+            looked_through[key] = found
+        self._looked_through = looked_through
+        return ScopedPolicies(looked_through.values())
 
     def _append(
         self, checked: CheckedPolicy, actor: Actor, approval: Approval | None

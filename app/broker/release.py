@@ -7,7 +7,7 @@ from datetime import datetime
 
 from app.broker.annotated_evidence import measurement_of, tee_of
 from app.broker.plugins.ports import Call, ClientPlugin
-from app.broker.policies import Denied, decide
+from app.broker.scopes import Decision, Denied, ScopedPolicy, decide
 from app.broker.secrets import ResourceID, SecretStore, associated_data
 from app.broker.tokens import VerifiedToken
 from app.trust.clock import Clock
@@ -29,7 +29,8 @@ from app.trust.errors import (
     UnavailableError,
 )
 from app.trust.json_types import JSONObject
-from app.trust.policy_engine import PolicyEngine, PolicyText
+from app.trust.policies import policies_digest
+from app.trust.policy_engine import PolicyEngine
 from app.trust.sealing import Sealer
 from app.trust.transactions import Transactions
 from guest.wire.errors import WireError
@@ -59,14 +60,14 @@ class Request:
         token: verified.
         plugin: that answers.
         call: what is asked of it.
-        policy: that decides; ``None`` when none is set.
+        policies: that decide together, the narrowest scope first; none when none is set.
         started_at: when the use case began.
     """
 
     token: VerifiedToken
     plugin: ClientPlugin
     call: Call
-    policy: PolicyText | None
+    policies: tuple[ScopedPolicy, ...]
     started_at: datetime
 
     @property
@@ -110,24 +111,25 @@ class ReleaseService:
             SealingError: the secret does not open.
             UnavailableError: the store did not answer.
         """
+        decision: Decision | None = None
         try:
             # Decide before looking the secret up: an answer that depends on its existence would
             # let a refused guest probe names.
-            self._require_allowed(request)
+            decision = self._decide(request)
+            if isinstance(decision, Denied):
+                raise PolicyDeniedError(decision.why)
             body = self._answer(request)
         except UnavailableError:
             raise
         except DomainError as error:
-            error.decision_id = self._write_down(request, error)
+            error.decision_id = self._write_down(request, decision, error)
             raise
-        return Released(body, self._write_down(request, None))
+        return Released(body, self._write_down(request, decision, None))
 
-    def _require_allowed(self, request: Request) -> None:
-        if request.policy is None:
-            raise PolicyDeniedError("no resource policy is set, so nothing is released")
-        decision = decide(self.engine, request.policy, request.token.claims, request.data)
-        if isinstance(decision, Denied):
-            raise PolicyDeniedError(decision.why)
+    def _decide(self, request: Request) -> Decision:
+        if not request.policies:
+            return Denied("no resource policy is set, so nothing is released", None)
+        return decide(self.engine, request.policies, request.token.claims, request.data)
 
     def _answer(self, request: Request) -> JSONObject:
         key = request.token.tee_public_key()
@@ -145,14 +147,18 @@ class ReleaseService:
             return None
         return self.sealer.open(secret.sealed, associated_data(resource_id, secret.version))
 
-    def _write_down(self, request: Request, error: DomainError | None) -> str:
-        record = _record(request, error, self.clock.now())
+    def _write_down(
+        self, request: Request, decision: Decision | None, error: DomainError | None
+    ) -> str:
+        record = _record(request, decision, error, self.clock.now())
         with self.transactions():
             self.decisions.add(record)
         return record.decision_id
 
 
-def _record(request: Request, error: DomainError | None, now: datetime) -> DecisionRecord:
+def _record(
+    request: Request, decision: Decision | None, error: DomainError | None, now: datetime
+) -> DecisionRecord:
     token = request.token
     refused_by_policy = isinstance(error, DeniedError | PolicyFailedError)
     return DecisionRecord(
@@ -163,15 +169,22 @@ def _record(request: Request, error: DomainError | None, now: datetime) -> Decis
         reason=ALLOWED_REASON if error is None else error.code,
         tee=tee_of(token.claims),
         subject=request.call.subject,
-        policy_digest=request.policy.digest if request.policy else None,
+        policy_digest=policies_digest(
+            {policy.scope.policy_id: policy.text.digest for policy in request.policies}
+        ),
         token_id=token.token_id,
         issuer=token.iss,
         measurement=measurement_of(token.claims),
         latency_us=max(0, int((now - request.started_at).total_seconds() * 1_000_000)),
-        inputs={"claims": redact(token.claims), "data": request.data},
+        inputs={
+            "claims": redact(token.claims),
+            "data": request.data,
+            "policies": [policy.as_record() for policy in request.policies],
+        },
         # What went wrong after the policy's yes: a fact that a replay takes from the record.
         result={
             "allow": not refused_by_policy,
+            "decided_by": decision.decided_by if decision else None,
             "failure": None if error is None or refused_by_policy else error.code,
         },
     )

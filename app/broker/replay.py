@@ -1,15 +1,18 @@
-"""Releases made again from their records: the same inputs, the same policy, the same outcome."""
+"""Releases made again from their records: the same inputs, the same policies, the same outcome."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from app.broker.policies import Denied, decide
 from app.broker.release import ALLOWED_REASON
+from app.broker.scopes import ALLOW, Denied, Scope, ScopedPolicy, decide
 from app.trust.decisions import DecisionKind, DecisionRecord, Outcome
 from app.trust.errors import PolicyDeniedError, PolicyFailedError, PolicyNotFoundError
+from app.trust.json_types import JSONObject
 from app.trust.policies import PolicyStore
-from app.trust.policy_engine import PolicyEngine
+from app.trust.policy_engine import PolicyEngine, PolicyText
 from app.trust.replays import Replayed
 
 
@@ -35,20 +38,38 @@ class ReleaseReplay:
         return Replayed.of(record, outcome, reason)
 
     def _decide(self, record: DecisionRecord) -> tuple[Outcome, str]:
-        if record.policy_digest is None:
+        policies = tuple(self._policies(record))
+        if not policies:
             return Outcome.DENIED, PolicyDeniedError.code
-        policy = self.policies.by_digest(record.policy_digest)
-        if policy is None:
+        return decide_again(record, policies, self.engine)
+
+    def _policies(self, record: DecisionRecord) -> Iterator[ScopedPolicy]:
+        """The policies that decided, the narrowest first."""
+        if "policies" not in record.inputs and record.policy_digest is not None:
+            # Records of before there were scopes: one policy, of which only `allow` counted.
+            yield ScopedPolicy(Scope(), self._text(record.policy_digest), frozenset({ALLOW}))
+        for entry in cast("list[JSONObject]", record.inputs.get("policies", [])):
+            yield ScopedPolicy.of(entry["id"], self._text(entry["digest"]), self.engine)
+
+    def _text(self, digest: str) -> PolicyText:
+        text = self.policies.by_digest(digest)
+        if text is None:
             raise PolicyNotFoundError("no version of a policy has the recorded digest")
-        try:
-            decision = decide(
-                self.engine, policy, record.inputs.get("claims", {}), record.inputs.get("data", {})
-            )
-        except PolicyFailedError as error:
-            return Outcome.DENIED, error.code
-        if isinstance(decision, Denied):
-            return Outcome.DENIED, PolicyDeniedError.code
-        failure = record.result.get("failure")
-        if isinstance(failure, str):
-            return Outcome.DENIED, failure
-        return Outcome.ALLOWED, ALLOWED_REASON
+        return text
+
+
+def decide_again(
+    record: DecisionRecord, policies: Sequence[ScopedPolicy], engine: PolicyEngine
+) -> tuple[Outcome, str]:
+    """Outcome and reason of a recorded release under these policies, the narrowest first."""
+    claims, data = record.inputs.get("claims", {}), record.inputs.get("data", {})
+    try:
+        decision = decide(engine, policies, claims, data)
+    except PolicyFailedError as error:
+        return Outcome.DENIED, error.code
+    if isinstance(decision, Denied):
+        return Outcome.DENIED, PolicyDeniedError.code
+    failure = record.result.get("failure")
+    if isinstance(failure, str):
+        return Outcome.DENIED, failure
+    return Outcome.ALLOWED, ALLOWED_REASON

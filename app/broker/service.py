@@ -69,8 +69,8 @@ class BrokerService:
         revisions = self.revisions.current()
         unverified_token = self._token(cookie, bearer, revisions)
         token = self.verifier.verify(unverified_token, started_at, revisions)
-        policy = self.policies.active(revisions)
-        return self.releases.release(Request(token, answering, call, policy, started_at))
+        policies = self.policies.applicable(revisions, call.path)
+        return self.releases.release(Request(token, answering, call, policies, started_at))
 
     def _token(self, cookie: str | None, bearer: str | None, revisions: Revisions) -> str:
         """The session's token before the bearer's (wire.md 1.4)."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from app.blueprints.services import Services
+from app.broker.scopes import is_resource_policy_id
 from app.cli.opening import CONFIG, actor, opened
 from app.console.changes import PolicyChange
 from app.trust.errors import MalformedPolicyError
@@ -16,7 +17,7 @@ from app.trust.policies import PolicyKind
 
 @click.group()
 def policies() -> None:
-    """Attestation policies and the resource policy."""
+    """Attestation policies and resource policies."""
 
 
 @policies.command("set")
@@ -39,14 +40,14 @@ def set_policy(
     with opened(config_path) as services:
         if draft:
             click.echo(_propose(services, policy_id, text))
-        elif policy_id in services.resource_policies.ids():
-            services.resource_policies.set(text, actor())
+        elif is_resource_policy_id(policy_id):
+            services.resource_policies.set(text, actor(), policy_id=policy_id)
         else:
             services.attestation_policies.set(policy_id, text, actor())
 
 
 def _propose(services: Services, policy_id: str, text: str) -> str:
-    is_resource = policy_id in services.resource_policies.ids()
+    is_resource = is_resource_policy_id(policy_id)
     kind = PolicyKind.RESOURCE if is_resource else PolicyKind.ATTESTATION
     of_kind = services.resource_policies if is_resource else services.attestation_policies
     active = of_kind.active_version(policy_id)
@@ -60,10 +61,22 @@ def _propose(services: Services, policy_id: str, text: str) -> str:
 def show_policy(policy_id: str, config_path: Path | None) -> None:
     """Print the active version of a policy."""
     with opened(config_path) as services:
-        if policy_id in services.resource_policies.ids():
-            click.echo(services.resource_policies.get().text, nl=False)
+        if is_resource_policy_id(policy_id):
+            click.echo(services.resource_policies.get(policy_id).text, nl=False)
         else:
             click.echo(services.attestation_policies.get(policy_id).text, nl=False)
+
+
+@policies.command("remove")
+@click.argument("policy_id")
+@CONFIG
+def remove_policy(policy_id: str, config_path: Path | None) -> None:
+    """Take a policy away; its versions stay to be read."""
+    with opened(config_path) as services:
+        if is_resource_policy_id(policy_id):
+            services.resource_policies.take_away(policy_id, actor())
+        else:
+            services.attestation_policies.take_away(policy_id, actor())
 
 
 @policies.command("list")

@@ -8,6 +8,7 @@ from typing import cast
 
 from app.attestation.appraisal import TRUST_RULE
 from app.attestation.ear import TrustTier
+from app.broker.scopes import ALLOW, DENY
 from app.console.comparisons import Comparison, compared
 from app.console.policy_texts import SourceLine, numbered
 from app.console.reasons import Reason, explained
@@ -16,8 +17,6 @@ from app.trust.errors import PolicyFailedError
 from app.trust.json_types import JSONObject
 from app.trust.policies import PolicyStore
 from app.trust.policy_engine import Coverage, PolicyEngine, PolicyText
-
-_RELEASE_RULE = "allow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class Explanations:
         policies = tuple(self._appraisal_policies(record))
         if record.kind is DecisionKind.RELEASE:
             judged = self._appraisal_behind(record) or record
-            policies = (self._release_policy(record),)
+            policies = tuple(self._release_policies(record))
         return Explanation(
             reason=explained(record.reason),
             policies=policies,
@@ -108,20 +107,34 @@ class Explanations:
         found = self.decisions.page(query)
         return self.decisions.find(found[0].decision_id) if found else None
 
-    def _release_policy(self, record: DecisionRecord) -> JudgingPolicy:
-        text = self.policies.by_digest(record.policy_digest) if record.policy_digest else None
+    def _release_policies(self, record: DecisionRecord) -> Iterator[JudgingPolicy]:
+        """The policies that applied, the narrowest scope first."""
+        default = [{"scope": "", "digest": record.policy_digest}]
+        applied = cast("list[JSONObject]", record.inputs.get("policies") or default)
+        for entry in applied:
+            title = f"The release, below {entry['scope']}" if entry["scope"] else "The release"
+            yield self._release_policy(record, title, entry["digest"])
+
+    def _release_policy(
+        self, record: DecisionRecord, title: str, digest: str | None
+    ) -> JudgingPolicy:
+        text = self.policies.by_digest(digest) if digest else None
         if text is None:
-            return JudgingPolicy("The release", record.policy_digest or "none was set", ())
+            return JudgingPolicy(title, digest or "none was set", ())
+        claims, data = record.inputs.get("claims", {}), record.inputs.get("data", {})
         try:
-            coverage = self.engine.coverage(
-                text,
-                _RELEASE_RULE,
-                record.inputs.get("claims", {}),
-                data=record.inputs.get("data", {}),
-            )
+            marked = _marked(text, self._reached(text, claims, data))
         except PolicyFailedError:
-            return JudgingPolicy("The release", text.digest, numbered(text.text))
-        return JudgingPolicy("The release", text.digest, _marked(text, coverage))
+            return JudgingPolicy(title, text.digest, numbered(text.text))
+        return JudgingPolicy(title, text.digest, marked)
+
+    def _reached(self, text: PolicyText, claims: JSONObject, data: JSONObject) -> Coverage:
+        """The lines that the rules which count reached."""
+        rules = self.engine.rules(text, reference_values=False) & {ALLOW, DENY}
+        asked = [self.engine.coverage(text, rule, claims, data=data) for rule in sorted(rules)]
+        covered = frozenset[int]().union(*(each.covered for each in asked))
+        missed = frozenset[int]().union(*(each.not_covered for each in asked))
+        return Coverage(covered, missed - covered)
 
     def _appraisal_policies(self, record: DecisionRecord) -> Iterator[JudgingPolicy]:
         values: JSONObject = record.inputs.get("reference_values", {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.attestation.policies import AttestationPolicies
-from app.broker.policies import RESOURCE_POLICY_ID, ResourcePolicies
+from app.broker.policies import ResourcePolicies
 from app.trust.audit import Actor
 from app.trust.errors import PolicyNotFoundError
 from app.trust.policies import PolicyKind, PolicyVersion
@@ -62,7 +62,7 @@ class PolicyShelf:
         if kind is PolicyKind.ATTESTATION:
             versions = self.attestation.versions(policy_id)
         else:
-            versions = self.resource.versions() if policy_id == RESOURCE_POLICY_ID else []
+            versions = self.resource.versions(policy_id)
         if not versions:
             raise PolicyNotFoundError("there is no policy of this id")
         return PolicyHistory(kind, policy_id, tuple(versions))
@@ -86,4 +86,4 @@ class PolicyShelf:
         """
         if kind is PolicyKind.ATTESTATION:
             return self.attestation.set(policy_id, text, actor, based_on=based_on)
-        return self.resource.set(text, actor, based_on=based_on)
+        return self.resource.set(text, actor, policy_id=policy_id, based_on=based_on)

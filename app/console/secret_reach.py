@@ -1,4 +1,4 @@
-"""Who may get a secret, and which secrets a guest may get, under the policy that decides now.
+"""Who may get a secret, and which secrets a guest may get, under the policies that decide now.
 
 Guests are those that attested lately, with the claims of that time: what a new attestation would
 say about them may differ, when reference values or attestation policies changed since.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.broker.policies import Denied, ResourcePolicies, decide
+from app.broker.policies import ResourcePolicies
+from app.broker.scopes import Denied, decide
 from app.broker.secrets import ResourceID
 from app.console.attested_guests import AttestedGuest, recent_guests
 from app.trust.decisions import DecisionStore
@@ -37,7 +38,7 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True)
 class SecretReach:
-    """Asks the policy that decides now; no secret is read and nothing is written down."""
+    """Asks the policies that decide now; no secret is read and nothing is written down."""
 
     decisions: DecisionStore
     policies: ResourcePolicies
@@ -57,16 +58,13 @@ class SecretReach:
         return Prospect(guest, resource_id, reason is None, reason or "")
 
     def _refusal(self, claims: JSONObject, resource_id: ResourceID) -> str | None:
-        policy = self.policies.active(self.revisions.current())
-        if policy is None:
+        path = [resource_id.repository, resource_id.type, resource_id.tag]
+        policies = self.policies.applicable(self.revisions.current(), (_PLUGIN, *path))
+        if not policies:
             return "no resource policy is set, so nothing is released"
-        data: JSONObject = {
-            "plugin": _PLUGIN,
-            "resource-path": [resource_id.repository, resource_id.type, resource_id.tag],
-            "query": {},
-        }
+        data: JSONObject = {"plugin": _PLUGIN, "resource-path": path, "query": {}}
         try:
-            decision = decide(self.engine, policy, claims, data)
+            decision = decide(self.engine, policies, claims, data)
         except PolicyFailedError as error:
             return error.message
         return decision.why if isinstance(decision, Denied) else None

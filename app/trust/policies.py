@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,8 +25,8 @@ class PolicyVersion:
     """One version of a policy; versions are appended and never changed.
 
     Attributes:
-        policy_id: ``default_cpu`` of an attestation policy, ``resource-policy`` of the resource
-            policy.
+        policy_id: ``default_cpu`` of an attestation policy; ``resource-policy`` of the global
+            resource policy, ``scope:resource:prod`` of one with a scope.
         version: 1, 2, 3 … per policy.
         created_by: the actor's name.
         active: whether this version decides.
@@ -108,3 +110,15 @@ def require_active(version: PolicyVersion, based_on: int | None) -> None:
             f"{version.policy_id} has changed: version {version.version} is active, "
             f"what was seen was version {based_on}"
         )
+
+
+def policies_digest(policies: Mapping[str, str]) -> str | None:
+    """The digest of the one policy, or SHA-256 of the sorted lines ``id digest`` of several, hex.
+
+    Args:
+        policies: digests of texts by policy id.
+    """
+    if len(policies) < 2:
+        return next(iter(policies.values()), None)
+    lines = "".join(f"{policy_id} {digest}\n" for policy_id, digest in sorted(policies.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -92,6 +92,14 @@ class PolicyEngine(Protocol):
         """
         ...
 
+    def rules(self, policy: PolicyText, *, reference_values: bool) -> frozenset[str]:
+        """The names of the rules that a policy defines, functions left out.
+
+        Raises:
+            MalformedPolicyError: it does not parse or compile.
+        """
+        ...
+
     def literal_members(self, policy: PolicyText, rule: str) -> tuple[LiteralMember, ...]:
         """The members of the object that a rule yields, as far as its source tells them.
 

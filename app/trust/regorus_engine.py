@@ -37,9 +37,9 @@ from app.trust.rego_source import RegoSource
 
 PACKAGE = "policy"
 LOOKUP_FUNCTION = "query_reference_value"
-# Compiled policies a thread keeps; a server has one for each class of evidence and one for
-# resources, and replays of old decisions bring a few more.
-_CACHED_POLICIES = 32
+# Compiled policies a thread keeps: one for each class of evidence (about 400 KiB), one for each
+# scope of resources (about 12 KiB), and what replays of old decisions bring.
+_CACHED_POLICIES = 128
 
 _UNDEFINED_JSON = '"<undefined>"'
 _NO_RULE = "not a valid rule path"
@@ -146,6 +146,11 @@ class RegorusEngine:
                     column=at.column,
                 )
         _try_out(policy, compiled, source, rules)
+
+    def rules(self, policy: PolicyText, *, reference_values: bool) -> frozenset[str]:
+        """See ``PolicyEngine.rules``."""
+        source = _source(policy, _Compiled(policy, reference_values=reference_values))
+        return frozenset(name for name, rule in source.rules.items() if not rule.is_function)
 
     def literal_members(self, policy: PolicyText, rule: str) -> tuple[LiteralMember, ...]:
         """See ``PolicyEngine.literal_members``."""

@@ -28,6 +28,8 @@ from app.trust.tickets import (
 )
 from app.wiring.foundations import Foundations
 
+_PLUGINS = (RESOURCE_PLUGIN,)
+
 
 def resource_policies(base: Foundations) -> ResourcePolicies:
     """The resource policies and their versions."""
@@ -38,6 +40,7 @@ def resource_policies(base: Foundations) -> ResourcePolicies:
         transactions=base.database.transaction,
         clock=base.clock,
         rule=base.rule,
+        plugins=frozenset(plugin.name for plugin in _PLUGINS),
     )
 
 
@@ -98,7 +101,7 @@ def broker_service(
         verifier=verifier,
         releases=releases,
         policies=policies,
-        plugins=Plugins([RESOURCE_PLUGIN]),
+        plugins=Plugins(list(_PLUGINS)),
         revisions=base.revisions,
         clock=base.clock,
     )

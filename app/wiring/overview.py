@@ -46,7 +46,7 @@ def health(base: Foundations, resource_policies: ResourcePolicies) -> Callable[[
             serves_broker="kbs" in stands.roles,
             signing_key=next(iter(signing), None),
             tees=stands.tees,
-            has_policy=resource_policies.active(revisions) is not None,
+            has_policy=bool(resource_policies.applicable(revisions, ())),
             issuers=stands.issuers,
             collateral_documents=collateral.count(),
             collateral_sources=base.settings.collateral.sources,

@@ -6,7 +6,7 @@ import pytest
 from broker.world import ALLOW_AFFIRMING, OPERATOR, World
 from fakes import NOON
 
-from app.broker.policies import RESOURCE_POLICY_ID
+from app.broker.scopes import GLOBAL_POLICY_ID
 from app.trust.errors import (
     ConflictError,
     MalformedPolicyError,
@@ -60,7 +60,7 @@ def test_setting_appends_a_version_and_writes_it_down(world: World) -> None:
     assert (version.version, version.created_at, version.created_by) == (2, NOON, "ada")
     assert [each.version for each in world.policies.versions()] == [2, 1]
     entry = world.db.audit[-1].entry
-    assert (entry.action, entry.subject) == ("policy:resource:set", RESOURCE_POLICY_ID)
+    assert (entry.action, entry.subject) == ("policy:resource:set", GLOBAL_POLICY_ID)
     assert (entry.before, entry.after) == (policy_digest(ALLOW_AFFIRMING), policy_digest(DENY))
 
 
@@ -75,7 +75,7 @@ def test_the_default_is_installed_once(world: World) -> None:
 
 def test_lists_ids_as_trustee_does(world: World) -> None:
     """wire.md 1.2: the ids, not the text."""
-    assert world.policies.ids() == [RESOURCE_POLICY_ID]
+    assert world.policies.ids() == [GLOBAL_POLICY_ID]
     assert World().policies.ids() == []
     with pytest.raises(PolicyNotFoundError):
         World().policies.get()

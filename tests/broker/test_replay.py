@@ -59,7 +59,9 @@ def test_a_replay_shows_a_changed_record(world: World) -> None:
 def test_a_replay_needs_the_policy_as_it_was(world: World) -> None:
     """A policy that is not here any more cannot be asked again."""
     world.get(bearer=world.token())
-    record = replace(world.db.decisions[0], policy_digest="0" * 64)
+    (record,) = world.db.decisions
+    (policy,) = record.inputs["policies"]
+    record = replace(record, inputs=record.inputs | {"policies": [policy | {"digest": "0" * 64}]})
     with pytest.raises(PolicyNotFoundError):
         replay(world).replay(record)
 

@@ -94,6 +94,7 @@ class World:
             transactions=self.db.transactions,
             clock=self.clock,
             rule=ChangeRule(),
+            plugins=frozenset({PLUGIN.name, "other"}),
         )
         self.custody = Custody(
             self.secrets,

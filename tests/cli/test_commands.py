@@ -354,6 +354,21 @@ def test_the_machine_itself_goes_around_the_rule_loudly(site: Site) -> None:
     assert actions == ["two-person-rule:bypass", "policy:resource:set"]
 
 
+def test_a_policy_of_a_scope_is_set_shown_and_taken_away(site: Site) -> None:
+    """Beside the global one, which stays."""
+    text = "package policy\ndeny := true\n"
+    site.does("policies", "set", "scope:resource:prod", "-", given=text.encode())
+    assert site.does("policies", "show", "scope:resource:prod") == text
+    assert "resource\tscope:resource:prod" in site.does("policies", "list")
+    site.does("policies", "remove", "scope:resource:prod")
+    assert "policy-not-found" in site.refuses("policies", "show", "scope:resource:prod")
+    assert "policy-not-found" in site.refuses("policies", "remove", "own_cpu")
+    for policy_id in ("resource-policy", "default_cpu"):
+        assert "malformed-request" in site.refuses("policies", "remove", policy_id)
+    said = site.refuses("policies", "set", "scope:prod", "-", given=text.encode())
+    assert "begins with a plugin" in said
+
+
 def test_a_draft_is_proposed_and_approved(site: Site) -> None:
     """A proposal from the terminal: written down, shown, listed, carried out."""
     path = site.file("p.rego", POLICY.replace("'", '"'))

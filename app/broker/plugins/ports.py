@@ -54,9 +54,14 @@ class Call:
     query: Mapping[str, str]
 
     @property
+    def path(self) -> tuple[str, ...]:
+        """The plugin and the segments; scopes of policies are prefixes of it."""
+        return (self.plugin, *self.segments)
+
+    @property
     def subject(self) -> str:
         """What decision records call it: the path with the plugin's name."""
-        return "/".join((self.plugin, *self.segments))
+        return "/".join(self.path)
 
 
 class ClientPlugin(Protocol):
