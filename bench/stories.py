@@ -49,6 +49,7 @@ SECRETS = (
     ("default", "demo", "secret"),
     ("default", "security-policy", "image-policy"),
 )
+DELETED = ("inference", "model", "tokenizer-key")
 _MISSING = "payments/database/pasword"
 _BUILD = "5f1c2a7be0d94c8a" * 6
 _NEXT_BUILD = "a93e0b77c1d2465f" * 6
@@ -191,6 +192,7 @@ def furnish(services: Services) -> None:
     for path in SECRETS:
         for _ in range(1 + len(path[2]) % 3):
             services.custody.write(ResourceID(*path), secrets.token_bytes(32), SEED)
+    services.custody.delete(ResourceID(*DELETED), SEED)
     there = {operator.name for operator in services.operators.all()}
     for name, role in OPERATORS:
         if name not in there:

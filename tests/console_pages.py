@@ -1,0 +1,80 @@
+"""Every page of the console, found in the URL map, with values for what its address asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from app.blueprints.services import Services
+from app.trust.decisions import DecisionKind, DecisionQuery, Outcome
+from bench.stories import DELETED, GUESTS, SECRETS, furnish, visit
+
+_REPOSITORY, _TYPE, _TAG = SECRETS[0]
+_SECRET = {"repository": _REPOSITORY, "kind": _TYPE, "tag": _TAG}
+# What the arguments of an address are filled with, by its endpoint or by how it begins. A page that
+# begins otherwise, or has other arguments, needs its line here.
+_VALUES = {
+    "console.confirm_secret_destruction": dict(zip(_SECRET, DELETED, strict=True)),
+    "/console/policies/": {"kind": "attestation", "policy_id": "default_cpu"},
+    "/console/secrets/": _SECRET,
+}
+# What pages ask for behind the question mark.
+_QUERIES = {
+    "console.change_operator": {"name": "ines"},
+    "console.confirm_secret_restore": {"version": "1"},
+    "console.confirm_withdrawal": {"name": "svn"},
+    "console.new_reference_value": {"name": "svn", "value": '["2"]'},
+}
+# Pages that are there only in the middle of something.
+_STEPS = {"login.sign_in_code"}
+# Answers that are files and no pages.
+FILES = {"console.export_audit"}
+
+
+@dataclass(frozen=True)
+class Address:
+    """One page: its endpoint, and its address with every argument filled in."""
+
+    endpoint: str
+    path: str
+
+
+def fill(services: Services) -> dict[str, dict[str, str]]:
+    """Let a month's guests come by, and say what addresses are filled with."""
+    furnish(services)
+    for guest in GUESTS:
+        list(visit(services, guest))
+    query = DecisionQuery(kind=DecisionKind.RELEASE, outcome=Outcome.DENIED, limit=1)
+    (denied,) = services.decisions.page(query)
+    return _VALUES | {"/console/decisions/": {"decision_id": denied.decision_id}}
+
+
+def addresses(app: Flask, values: dict[str, dict[str, str]]) -> list[Address]:
+    """Every page that a signed-in operator can open.
+
+    Raises:
+        LookupError: nothing says what a page's address is filled with.
+    """
+    found = []
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        blueprint = rule.endpoint.partition(".")[0]
+        is_page = blueprint in {"console", "login"} and "GET" in (rule.methods or ())
+        if is_page and rule.endpoint not in _STEPS:
+            found.append(Address(rule.endpoint, _path(app, rule, values)))
+    return found
+
+
+def _path(app: Flask, rule: Rule, values: dict[str, dict[str, str]]) -> str:
+    by_beginning = (each for start, each in values.items() if rule.rule.startswith(start))
+    known = values.get(rule.endpoint) or next(by_beginning, {})
+    missing = rule.arguments - known.keys()
+    if missing:
+        raise LookupError(f"tests/console_pages.py has no values of {missing} for {rule.rule}")
+    path = app.url_map.bind("localhost").build(
+        rule.endpoint, {name: known[name] for name in rule.arguments}
+    )
+    query = _QUERIES.get(rule.endpoint)
+    return f"{path}?{urlencode(query)}" if query else path
