@@ -36,6 +36,7 @@ _BAD = {
     "unreachable": _l("unreachable"),
 }
 _WARN = {
+    "ageing": _l("ageing"),
     "differs": _l("differs"),
     "expiring": _l("expiring"),
     "insecure": _l("insecure"),

@@ -89,11 +89,11 @@ class SQLCollateralStore:
         wanted = _SUMMARIES.order_by(_COLUMNS.name).limit(limit)
         return self._summaries(wanted if after is None else wanted.where(_COLUMNS.name > after))
 
-    def expiring(self, *, before: datetime | None = None, limit: int) -> list[CollateralSummary]:
-        """Those whose vendors set a date, the soonest first; only those before a moment."""
+    def expiring(self, *, since: datetime | None = None, limit: int) -> list[CollateralSummary]:
+        """Those whose vendors set a date, the soonest first; only those from a moment on."""
         wanted = _SUMMARIES.where(_COLUMNS.expires_at.is_not(None))
-        if before is not None:
-            wanted = wanted.where(_COLUMNS.expires_at < before)
+        if since is not None:
+            wanted = wanted.where(_COLUMNS.expires_at >= since)
         return self._summaries(wanted.order_by(_COLUMNS.expires_at, _COLUMNS.name).limit(limit))
 
     def due(self, now: datetime, limit: int) -> list[str]:

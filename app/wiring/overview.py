@@ -24,6 +24,7 @@ def expiries(base: Foundations, reference_values: ReferenceValues) -> Callable[[
         lambda since, limit: _values(reference_values, since, limit),
         lambda since, _: [each for each in _signing_keys(base) if each.at >= since],
         lambda since, _: [each for each in _server_certificate(base) if each.at >= since],
+        lambda since, limit: _collateral(base, since, limit),
     )
     return lambda limit: next_expiries(sources, base.clock.now(), limit)
 
@@ -59,6 +60,16 @@ def _values(reference_values: ReferenceValues, since: datetime, limit: int) -> l
     return [
         Expiry(Expiring.REFERENCE_VALUE, value.name, value.expires_at)
         for value in reference_values.expiring(since, limit)
+    ]
+
+
+def _collateral(base: Foundations, since: datetime, limit: int) -> list[Expiry]:
+    """Documents, by the date until which their vendors stand by them."""
+    store = SQLCollateralStore(base.database)
+    return [
+        Expiry(Expiring.COLLATERAL, each.name, each.expires_at)
+        for each in store.expiring(since=since, limit=limit)
+        if each.expires_at is not None
     ]
 
 

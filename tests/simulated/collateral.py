@@ -95,12 +95,12 @@ class MemoryCollateralStore:
         states = [each.state(now) for each in self.documents.values()]
         return {each: states.count(each) for each in (State.FRESH, State.AGEING, State.STALE)}
 
-    def expiring(self, *, before: datetime | None = None, limit: int) -> list[CollateralSummary]:
+    def expiring(self, *, since: datetime | None = None, limit: int) -> list[CollateralSummary]:
         """Those with a date, the soonest first."""
         dated = [
             (each.expires_at, each.name)
             for each in self.documents.values()
-            if each.expires_at is not None and (before is None or each.expires_at < before)
+            if each.expires_at is not None and (since is None or each.expires_at >= since)
         ]
         return [summary(self.documents[name]) for _, name in sorted(dated)[:limit]]
 

@@ -107,7 +107,7 @@ def test_what_expires_next_comes_first(any_store: CollateralStore, now: datetime
     for name, days in (("a/1", 3), ("a/2", -1), ("a/3", None)):
         any_store.put(dated(name, now, expires_at=days))
     assert [each.name for each in any_store.expiring(limit=9)] == ["a/2", "a/1"]
-    assert [each.name for each in any_store.expiring(before=now, limit=9)] == ["a/2"]
+    assert [each.name for each in any_store.expiring(since=now, limit=9)] == ["a/1"]
 
 
 def test_due_is_what_is_ageing(any_store: CollateralStore, now: datetime) -> None:

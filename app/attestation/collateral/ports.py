@@ -128,8 +128,8 @@ class CollateralStore(Protocol):
         """How many documents are in each state."""
         ...
 
-    def expiring(self, *, before: datetime | None = None, limit: int) -> list[CollateralSummary]:
-        """Those whose vendors set a date, the soonest first; only those before a moment."""
+    def expiring(self, *, since: datetime | None = None, limit: int) -> list[CollateralSummary]:
+        """Those whose vendors set a date, the soonest first; only those from a moment on."""
         ...
 
     def due(self, now: datetime, limit: int) -> list[str]:

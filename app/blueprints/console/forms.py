@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import IntegerField, SelectField, StringField, TextAreaField
@@ -32,6 +33,12 @@ class ReferenceValueFileForm(FlaskForm):  # type: ignore[misc]
     """A file of reference values."""
 
     file = FileField("File", [InputRequired("Choose a file.")])
+
+
+class CollateralBundleForm(FlaskForm):  # type: ignore[misc]
+    """A signed bundle of collateral."""
+
+    file = FileField(_l("Bundle"), [InputRequired(_l("Choose a file."))])
 
 
 class OperatorForm(FlaskForm):  # type: ignore[misc]

@@ -74,7 +74,10 @@ _GROUPS: tuple[tuple[object, tuple[Place, ...]], ...] = (
     ),
     (
         _l("Trust"),
-        (Place(_l("Signing keys"), "console.signing_keys", Permission.KEY_READ, "keys"),),
+        (
+            Place(_l("Signing keys"), "console.signing_keys", Permission.KEY_READ, "keys"),
+            Place(_l("Collateral"), "console.collateral", Permission.COLLATERAL_READ, "collateral"),
+        ),
     ),
     (
         _l("People"),

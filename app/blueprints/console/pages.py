@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from app.blueprints.console import (
     audit,
+    collateral,
     components,
     operators,
     overview,
@@ -57,6 +58,7 @@ def blueprint() -> Blueprint:
         secret_changes,
         secret_reveal,
         signing_keys,
+        collateral,
         audit,
         operators,
         settings,
