@@ -321,6 +321,18 @@ class ConsoleSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """The record of what operators did.
+
+    Attributes:
+        retention_days: older records are pruned, and the log says so; ``None`` keeps everything.
+    """
+
+    __pydantic_config__ = _STRICT
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
     """How often one address may ask, in the notation ``<count>/<second|minute|hour>``.
 
@@ -368,6 +380,7 @@ class Settings:
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     log: LogSettings = field(default_factory=LogSettings)
 

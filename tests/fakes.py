@@ -29,7 +29,15 @@ from app.console.operators import Operator
 from app.console.second_factors import SecondFactor
 from app.console.sessions import ConsoleSession
 from app.trust.appraiser import AppraisalRequest, Appraised
-from app.trust.audit import GENESIS, AuditEntry, AuditRecord, chain_digest
+from app.trust.audit import (
+    GENESIS,
+    AuditEntry,
+    AuditMark,
+    AuditQuery,
+    AuditRecord,
+    MarkKind,
+    chain_digest,
+)
 from app.trust.decisions import (
     DecisionCount,
     DecisionKind,
@@ -69,6 +77,7 @@ class MemoryDatabase:
     def __init__(self) -> None:
         self.decisions: list[DecisionRecord] = []
         self.audit: list[AuditRecord] = []
+        self.audit_marks: dict[MarkKind, AuditMark] = {}
         self.keys: list[StoredKey] = []
         self.policies: list[PolicyVersion] = []
         self.sessions: dict[str, AttestedSession] = {}
@@ -173,8 +182,9 @@ class MemoryAuditLog:
 
     def append(self, entry: AuditEntry) -> AuditRecord:
         self.db.write()
-        sequence = len(self.db.audit) + 1
-        previous = self.db.audit[-1].digest if self.db.audit else GENESIS
+        newest = self.db.audit[-1] if self.db.audit else None
+        sequence = newest.sequence + 1 if newest else 1
+        previous = newest.digest if newest else GENESIS
         digest = chain_digest(sequence, entry, previous)
         record = AuditRecord(sequence, entry, previous, digest)
         self.db.audit.append(record)
@@ -183,6 +193,48 @@ class MemoryAuditLog:
     def page(self, *, before: int | None, limit: int) -> list[AuditRecord]:
         newest_first = reversed(self.db.audit)
         return [r for r in newest_first if before is None or r.sequence < before][:limit]
+
+    def search(self, query: AuditQuery) -> list[AuditRecord]:
+        newest_first = sorted(self.db.audit, key=lambda r: (r.entry.at, r.sequence), reverse=True)
+        last = None if query.before is None else self.find(query.before)
+        found = [
+            r
+            for r in newest_first
+            if query.actor in (None, r.entry.actor.name)
+            and query.action in (None, r.entry.action)
+            and query.subject in (None, r.entry.subject)
+            and (query.since is None or r.entry.at >= query.since)
+            and (query.until is None or r.entry.at < query.until)
+            and (query.before is None or last is not None or r.sequence < query.before)
+            and (last is None or (r.entry.at, r.sequence) < (last.entry.at, last.sequence))
+        ]
+        return found[: query.limit]
+
+    def find(self, sequence: int) -> AuditRecord | None:
+        return next((r for r in self.db.audit if r.sequence == sequence), None)
+
+    def following(self, sequence: int, limit: int) -> list[AuditRecord]:
+        return [r for r in self.db.audit if r.sequence > sequence][:limit]
+
+    def actions(self) -> list[str]:
+        return sorted({r.entry.action for r in self.db.audit})
+
+    def mark(self, kind: MarkKind) -> AuditMark | None:
+        return self.db.audit_marks.get(kind)
+
+    def set_mark(self, kind: MarkKind, mark: AuditMark) -> None:
+        self.db.write()
+        self.db.audit_marks[kind] = mark
+
+    def lock(self) -> None:
+        self.db.write()
+
+    def prune(self, through: int) -> int:
+        self.db.write()
+        kept = [r for r in self.db.audit if r.sequence > through]
+        pruned = len(self.db.audit) - len(kept)
+        self.db.audit = kept
+        return pruned
 
 
 class MemoryKeys:

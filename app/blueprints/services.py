@@ -13,6 +13,7 @@ from app.broker.custody import Custody
 from app.broker.policies import ResourcePolicies
 from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
+from app.console.audit_keeping import AuditKeeping
 from app.console.decision_hours import DecisionHours
 from app.console.effective_settings import EffectiveSettings
 from app.console.expiries import Expiry
@@ -66,6 +67,7 @@ class Services:
     decision_hours: DecisionHours
     replay: Callable[[DecisionRecord], Replayed]
     audit: AuditLog
+    audit_keeping: AuditKeeping
     admins: AdminTokens
     operators: OperatorService
     sign_ins: SignIns

@@ -252,6 +252,26 @@ audit_records = Table(
     Column("digest", Text, nullable=False),
 )
 
+# Times are almost in the order of the chain, but not quite: each filter has an index by time.
+Index("ix_audit_records_at", audit_records.c.at, audit_records.c.sequence)
+for _filter in ("actor", "action", "subject"):
+    Index(
+        f"ix_audit_records_{_filter}",
+        audit_records.c[_filter],
+        audit_records.c.at,
+        audit_records.c.sequence,
+    )
+
+# Where the chain begins since records were pruned, and how far it has been verified.
+audit_marks = Table(
+    "audit_marks",
+    metadata,
+    Column("kind", NAME, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("at", Moment),
+)
+
 collateral = Table(
     "collateral",
     metadata,

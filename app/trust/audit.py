@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from app.trust.json_types import JSONObject
@@ -75,8 +76,59 @@ class AuditRecord:
     digest: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Which records a list shows, newest first; what is ``None`` does not filter.
+
+    Attributes:
+        since: the earliest time that is shown.
+        until: the first time that is not shown any more.
+        before: sequence of the last record of the page before.
+        limit: at most so many.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 50
+
+    @property
+    def filters(self) -> bool:
+        """Whether it leaves anything out besides what other pages show."""
+        return any((self.actor, self.action, self.subject, self.since, self.until))
+
+
+class MarkKind(StrEnum):
+    """What a mark in the chain is for."""
+
+    # The last record that was pruned: the chain begins after it.
+    ANCHOR = "anchor"
+    # The newest record up to which housekeeping has verified the chain.
+    CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditMark:
+    """A place in the chain: the record of this sequence has, or had, this digest.
+
+    Attributes:
+        sequence: 0 with ``GENESIS`` is the place before the first record.
+        at: when the mark was made.
+    """
+
+    sequence: int
+    digest: str
+    at: datetime | None = None
+
+
+BEGINNING = AuditMark(0, GENESIS)
+
+
 class AuditLog(Protocol):
-    """Where audit records live; they are only ever appended."""
+    """Where audit records live; they are appended, and pruned from the old end only."""
 
     def append(self, entry: AuditEntry) -> AuditRecord:
         """Chain the entry to the newest record, inside the caller's transaction."""
@@ -84,6 +136,38 @@ class AuditLog(Protocol):
 
     def page(self, *, before: int | None, limit: int) -> list[AuditRecord]:
         """Records, newest first, with a sequence below ``before`` when that is given."""
+        ...
+
+    def search(self, query: AuditQuery) -> list[AuditRecord]:
+        """The records that a query asks for, newest first by their time."""
+        ...
+
+    def find(self, sequence: int) -> AuditRecord | None:
+        """The record of this sequence."""
+        ...
+
+    def following(self, sequence: int, limit: int) -> list[AuditRecord]:
+        """Records after a sequence, oldest first."""
+        ...
+
+    def actions(self) -> list[str]:
+        """Every action that is on record, in order."""
+        ...
+
+    def mark(self, kind: MarkKind) -> AuditMark | None:
+        """The mark of this kind."""
+        ...
+
+    def set_mark(self, kind: MarkKind, mark: AuditMark) -> None:
+        """Replace the mark of this kind, inside the caller's transaction."""
+        ...
+
+    def lock(self) -> None:
+        """Keep others from appending until the caller's transaction ends."""
+        ...
+
+    def prune(self, through: int) -> int:
+        """Remove every record up to this sequence, inside the caller's transaction; how many."""
         ...
 
 

@@ -32,6 +32,7 @@ from app.wiring.broker import (
 from app.wiring.collateral import collateral_library, collateral_sources, refresher
 from app.wiring.console import (
     admin_tokens,
+    audit_keeping,
     check_health,
     close,
     console_sessions,
@@ -117,6 +118,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         decision_hours=SQLDecisionHours(base.database),
         replay=replay(base),
         audit=base.audit,
+        audit_keeping=audit_keeping(base),
         admins=admins,
         operators=signing_in.operators,
         sign_ins=signing_in,

@@ -20,6 +20,7 @@ from app.config import ReadSettings
 from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens
 from app.console.attempts import Attempts
+from app.console.audit_keeping import AuditKeeping
 from app.console.changes import Changes
 from app.console.decision_hours import GRACE
 from app.console.devices import Devices
@@ -157,8 +158,16 @@ def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:
     return replay
 
 
+def audit_keeping(base: Foundations) -> AuditKeeping:
+    """The audit log verified, and pruned as settings say."""
+    days = base.settings.audit.retention_days
+    retention = None if days is None else timedelta(days=days)
+    return AuditKeeping(base.audit, base.database.transaction, base.clock, retention)
+
+
 def housekeeping(base: Foundations, collateral: Refresher) -> Callable[[], None]:
-    """Forgets what has expired, erases secrets, counts hours that are over, fetches collateral."""
+    """Whatever time does: forgets, erases, counts, fetches, and keeps the audit log."""
+    keeping = audit_keeping(base)
     nonces, sessions = SQLConsumedNonceStore(base.database), SQLSessionStore(base.database)
     signed_in, attempts = console_sessions(base), SQLAttemptStore(base.database)
     keeper, hours = custody(base), SQLDecisionHours(base.database)
@@ -175,6 +184,7 @@ def housekeeping(base: Foundations, collateral: Refresher) -> Callable[[], None]
         keeper.destroy_due()
         while hours.close(now - GRACE):
             pass
+        keeping.keep()
         collateral.run()
 
     return keep_house

@@ -479,3 +479,27 @@ def test_a_tampered_audit_log_is_told(site: Site, name: str) -> None:
     result = site.run("audit", "verify")
     assert result.exit_code == 1
     assert "does not chain" in result.stderr
+
+
+def test_the_audit_log_is_listed_and_exported(site: Site) -> None:
+    """By every filter; and CSV begins with its header."""
+    site.does("secrets", "set", PATH, "-", given=b"x")
+    site.does("secrets", "delete", PATH)
+    filters = ("--actor", "setup", "--since", "2020-01-01", "--until", "2999-01-01T00:00")
+    (line,) = site.does("audit", "list", *filters, "--limit", "1").splitlines()
+    assert "setup (owner, local)" in line
+    records = [json.loads(line) for line in site.does("audit", "list", "--json").splitlines()]
+    about = [r for r in records if r["entry"]["subject"] == PATH]
+    assert len(about) >= 2
+    listed = site.does("audit", "list", "--subject", PATH, "--before", str(about[0]["sequence"]))
+    assert len(listed.splitlines()) == len(about) - 1
+    action = about[0]["entry"]["action"]
+    assert len(site.does("audit", "export", "--action", action).splitlines()) == 1
+    assert site.does("audit", "export", "--format", "csv").startswith("sequence,at,actor")
+
+
+def test_the_audit_log_is_pruned_on_demand_only(site: Site) -> None:
+    """Without a retention the command says so; with one, what is young stays."""
+    assert "retention_days" in site.refuses("audit", "prune")
+    assert site.does("audit", "prune", audit={"retention_days": 1}) == "0 records pruned\n"
+    assert site.does("audit", "prune", "--older-than-days", "2") == "0 records pruned\n"

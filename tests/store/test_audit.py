@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -10,7 +12,16 @@ from store.every_port import Stores, failing
 from store.threads import at_once
 
 from app.store.database import Database
-from app.trust.audit import GENESIS, Actor, AuditEntry, AuditRecord, first_broken_link
+from app.trust.audit import (
+    GENESIS,
+    Actor,
+    AuditEntry,
+    AuditMark,
+    AuditQuery,
+    AuditRecord,
+    MarkKind,
+    first_broken_link,
+)
 
 
 @pytest.fixture
@@ -90,3 +101,96 @@ def test_the_chain_has_no_gap_when_many_append_at_once(sql: Stores, entry: Audit
     records = oldest_first(sql)
     assert [record.sequence for record in records] == list(range(1, 81))
     assert first_broken_link(records) is None
+
+
+@pytest.fixture
+def various(stores: Stores, entry: AuditEntry) -> Stores:
+    """Six records: by two actors, of two actions, about two subjects, a minute apart."""
+    for number in range(6):
+        actor = Actor(("ann", "bob")[number % 2], "owner")
+        append(
+            stores,
+            AuditEntry(
+                entry.at + timedelta(minutes=number),
+                actor,
+                ("a:b:c", "d:e:f")[number // 3],
+                ("x", "y")[number // 2 % 2],
+            ),
+        )
+    return stores
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, [6, 5, 4, 3, 2, 1]),
+        ({"actor": "ann"}, [5, 3, 1]),
+        ({"action": "d:e:f"}, [6, 5, 4]),
+        ({"subject": "y"}, [4, 3]),
+        ({"actor": "bob", "action": "a:b:c"}, [2]),
+        ({"actor": "nobody"}, []),
+        ({"limit": 2}, [6, 5]),
+        ({"before": 3}, [2, 1]),
+        ({"before": 99}, [6, 5, 4, 3, 2, 1]),
+        ({"actor": "ann", "before": 5, "limit": 1}, [3]),
+    ],
+)
+def test_filters_find(various: Stores, wanted: dict[str, Any], found: list[int]) -> None:
+    """What is asked for, newest first, page by page."""
+    assert [r.sequence for r in various.audit.search(AuditQuery(**wanted))] == found
+
+
+def test_times_bound_a_list(various: Stores, now: datetime) -> None:
+    """From the first time on, up to but without the second."""
+    query = AuditQuery(since=now + MINUTE, until=now + 3 * MINUTE)
+    assert [r.sequence for r in various.audit.search(query)] == [3, 2]
+
+
+def test_pages_by_time_lose_nothing_where_clocks_disagree(
+    stores: Stores, entry: AuditEntry
+) -> None:
+    """A machine whose clock is behind appends after one whose clock is ahead."""
+    for minutes in (5, 1, 5, 2, 5):
+        append(stores, replace(entry, at=entry.at + timedelta(minutes=minutes)))
+    seen: list[int] = []
+    before = None
+    while page := stores.audit.search(AuditQuery(actor="alice", before=before, limit=2)):
+        seen += [record.sequence for record in page]
+        before = seen[-1]
+    assert seen == [5, 3, 1, 4, 2]
+
+
+def test_actions_are_listed_once(various: Stores) -> None:
+    """For the choice of a filter."""
+    assert various.audit.actions() == ["a:b:c", "d:e:f"]
+
+
+def test_an_empty_log_has_no_actions(stores: Stores) -> None:
+    """Nothing, and no row of nothing."""
+    assert stores.audit.actions() == []
+
+
+def test_marks_are_replaced(stores: Stores, now: datetime) -> None:
+    """One of each kind."""
+    assert stores.audit.mark(MarkKind.ANCHOR) is None
+    for sequence in (3, 7):
+        with stores.transaction():
+            stores.audit.set_mark(MarkKind.ANCHOR, AuditMark(sequence, "d" * 64, now))
+    assert stores.audit.mark(MarkKind.ANCHOR) == AuditMark(7, "d" * 64, now)
+    assert stores.audit.mark(MarkKind.CHECKPOINT) is None
+
+
+def test_pruning_takes_the_old_end_only(various: Stores, entry: AuditEntry) -> None:
+    """What is appended afterwards goes on counting, and chains."""
+    with various.transaction():
+        various.audit.lock()
+        assert various.audit.prune(4) == 4
+    assert various.audit.find(4) is None
+    assert [r.sequence for r in various.audit.following(0, 10)] == [5, 6]
+    added = append(various, entry)
+    sixth = various.audit.find(6)
+    assert sixth is not None
+    assert (added.sequence, added.previous) == (7, sixth.digest)

@@ -7,23 +7,20 @@ from dataclasses import asdict
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints.console import api_collateral, api_proposals, api_secrets, settings
+from app.blueprints.console import api_collateral, api_proposals, api_secrets, audit, settings
 from app.blueprints.console.queries import decision_query, decision_summary
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
-from app.blueprints.parsing import page_limit
 from app.console.permissions import Permission
-from app.trust.audit import AuditRecord
 from app.trust.decisions import DecisionRecord
-from app.trust.errors import DecisionNotFoundError, MalformedRequestError
-from app.trust.json_types import JSONObject
+from app.trust.errors import DecisionNotFoundError
 
 
 def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
     """The routes that the roles of this process have something to say to."""
     bp = Blueprint("api", __name__, url_prefix="/api/v1")
     _add_decisions(bp)
-    _add_audit(bp)
+    audit.add_to_api(bp)
     settings.add_to_api(bp)
     api_proposals.add_to(bp)
     if with_broker:
@@ -55,30 +52,12 @@ def _add_decisions(bp: Blueprint) -> None:
         return jsonify(asdict(services().replay(_decision(decision_id))))
 
 
-def _add_audit(bp: Blueprint) -> None:
-    @bp.get("/audit")
-    @access(Permission.AUDIT_READ)
-    def audit() -> ResponseReturnValue:
-        before = request.args.get("before")
-        if before is not None and not (before.isascii() and before.isdigit()):
-            raise MalformedRequestError("before is the sequence number of a record")
-        page = services().audit.page(before=int(before) if before else None, limit=page_limit())
-        return jsonify([audit_line(record) for record in page])
-
-
 def _add_keys(bp: Blueprint) -> None:
     @bp.post("/keys/rotate")
     @access(Permission.KEY_ROTATE)
     def rotate() -> ResponseReturnValue:
         services().token_keys.rotate(actor())
         return jsonify(services().token_keys.key_set())
-
-
-def audit_line(record: AuditRecord) -> JSONObject:
-    """An audit record with its time in ISO 8601."""
-    line = asdict(record)
-    line["entry"]["at"] = record.entry.at.isoformat()
-    return line
 
 
 def _decision(decision_id: str) -> DecisionRecord:
