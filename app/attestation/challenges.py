@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,10 +22,15 @@ from app.trust.tickets import (
 )
 from guest.wire.encoding import b64_decode, b64_encode
 from guest.wire.errors import WireError
+from guest.wire.members import text_member
+from guest.wire.strict_json import parse_json_object
 
 _PURPOSE = b"attestation nonce"
 # RFC 9334, section 10.3, asks for nonces that cannot be guessed; 256 bits, as upstream's.
 _RANDOM_BYTES = 32
+# Where a TEE's own challenge carries the nonce that makes it one of this service's.
+_MEMBER = "as_nonce"
+_MAX_NONCE_CHARACTERS = 1024
 
 
 class ConsumedNonceStore(Protocol):
@@ -54,17 +60,17 @@ class IssuedChallenge:
     Attributes:
         nonce: text to be bound into the evidence; of a TEE with a challenge of its own, that.
         extra_params: ``""``, or an object that selects a hash algorithm.
-        expires_at: until when the nonce is good; ``None`` for a TEE's own challenge.
+        expires_at: until when the nonce is good.
     """
 
     nonce: str = field(repr=False)
     extra_params: JSONValue
-    expires_at: datetime | None
+    expires_at: datetime
 
     def as_json(self) -> JSONObject:
         """The response of ``POST /challenge``."""
-        expires_at = None if self.expires_at is None else self.expires_at.isoformat()
-        return {"nonce": self.nonce, "extra-params": self.extra_params, "expires_at": expires_at}
+        members: JSONObject = {"nonce": self.nonce, "extra-params": self.extra_params}
+        return members | {"expires_at": self.expires_at.isoformat()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,8 @@ class OpenNonce:
 
     Attributes:
         text: as it goes into the token.
-        digest: SHA-256 of the text, hex; what is written down when it has vouched.
+        digest: SHA-256 of the nonce, within a TEE's own challenge of that in it, hex; what is
+            written down when it has vouched.
         expires_at: until when it is good.
     """
 
@@ -97,19 +104,43 @@ class Challenges:
         ticket = issue_ticket(self._keys.for_issuing(now), _PURPOSE, random, expires_at)
         return IssuedChallenge(b64_encode(ticket), "", expires_at)
 
+    def issue_within(
+        self, document: str, extra_params: JSONValue, now: datetime
+    ) -> IssuedChallenge:
+        """A TEE's own challenge with a fresh nonce in it; guests pass over what they do not know.
+
+        Evidence is bound to the whole text, so a nonce cannot be moved into another document.
+
+        Args:
+            document: the text of a JSON object.
+            extra_params: for the guest.
+            now: the time.
+        """
+        issued = self.issue(now)
+        members = parse_json_object(document) | {_MEMBER: issued.nonce}
+        text = json.dumps(members, separators=(",", ":"))
+        return IssuedChallenge(text, extra_params, issued.expires_at)
+
     def open(self, nonce: str, now: datetime, revisions: Revisions) -> OpenNonce:
-        """A nonce that came back.
+        """A nonce that came back, or a TEE's own challenge with one in it.
 
         Raises:
             UnknownNonceError: it was not issued here.
             ExpiredNonceError: it was, and its time is over.
         """
         try:
-            ticket = b64_decode(nonce)
+            own = _own_nonce(nonce)
+            ticket = b64_decode(own)
             open_ticket(self._keys.at(revisions), _PURPOSE, ticket, now)
         except (WireError, UnknownTicketError) as error:
             raise UnknownNonceError("the nonce was not issued here") from error
         except ExpiredTicketError as error:
             raise ExpiredNonceError("the nonce's time is over") from error
-        digest = hashlib.sha256(nonce.encode("ascii")).hexdigest()
+        digest = hashlib.sha256(own.encode("ascii")).hexdigest()
         return OpenNonce(nonce, digest, ticket_expiry(ticket))
+
+
+def _own_nonce(text: str) -> str:
+    if not text.startswith("{"):
+        return text
+    return text_member(parse_json_object(text), _MEMBER, limit=_MAX_NONCE_CHARACTERS)

@@ -101,7 +101,7 @@ class AttestationService:
         """
         nonce, extra_params = self.challenge(tee, _parameters(tee_params))
         if nonce is not None:
-            return IssuedChallenge(nonce, extra_params, None)
+            return self.challenges.issue_within(nonce, extra_params, self.clock.now())
         issued = self.challenges.issue(self.clock.now())
         return IssuedChallenge(issued.nonce, extra_params, issued.expires_at)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -52,6 +53,34 @@ def test_any_other_text_is_unknown(bench: Bench, text: str) -> None:
     """Whatever a guest sends is refused with one reason."""
     with pytest.raises(UnknownNonceError):
         bench.challenges.open(text, NOON, bench.db.revisions)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", '{"as_nonce":1}', '{"as_nonce":"bm9uY2U="}', '{"as_nonce":"","as_nonce":""}'],
+)
+def test_a_document_without_a_nonce_of_ours_is_unknown(bench: Bench, text: str) -> None:
+    """A challenge of a TEE's own that another server made, or nobody."""
+    with pytest.raises(UnknownNonceError):
+        bench.challenges.open(text, NOON, bench.db.revisions)
+
+
+def test_a_nonce_vouches_once_in_whatever_document(bench: Bench) -> None:
+    """What is written down is the nonce, so that rewording the document around it is no second."""
+    issued = bench.challenges.issue_within('{"request_blob":"AA=="}', {"a": 1}, NOON)
+    found = json.loads(issued.nonce)
+    assert (found["request_blob"], issued.extra_params) == ("AA==", {"a": 1})
+    opened = bench.challenges.open(issued.nonce, NOON, bench.db.revisions)
+    assert opened.text == issued.nonce
+    for other in (
+        json.dumps(found),
+        json.dumps({"as_nonce": found["as_nonce"]}),
+        found["as_nonce"],
+    ):
+        again = bench.challenges.open(other, NOON, bench.db.revisions)
+        assert again.digest == opened.digest
+    with pytest.raises(ExpiredNonceError):
+        bench.challenges.open(issued.nonce, NOON + timedelta(hours=1), bench.db.revisions)
 
 
 def test_every_bit_of_a_nonce_counts(bench: Bench) -> None:
