@@ -6,13 +6,12 @@ import logging
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from guest.aa.agent import AS_TOKEN, KBS_TOKEN, AttestationAgent, TokenSource
 from guest.aa.as_client import ASClient
 from guest.aa.attestable import Attestable
 from guest.aa.init_data import bind_init_data
-from guest.aa.measurement import Measurer
-from guest.aa.operations import AgentOperations
 from guest.aa.sources import ASTokenSource, KBSTokenSource
 from guest.attester import Devices
 from guest.cdh.hub import Hub
@@ -28,6 +27,11 @@ from guest.kbs.transport import Transport
 from guest.kms.ports import ResourceFetcher
 from guest.rest.api import API
 from guest.settings import PASSPORT, ServiceSettings, Settings
+
+if TYPE_CHECKING:
+    # Only guests that measure, and those that stand in for stock guests, need these.
+    from guest.aa.measurement import Measurer
+    from guest.aa.operations import AgentOperations
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +76,10 @@ def attestable(settings: Settings, outside: Outside) -> Attestable:
             _log.warning("INSECURE: the TEE %s proves nothing, anyone can forge it", each.tee)
     if settings.init_data is not None:
         bind_init_data(settings.init_data, attester, devices)
-    Measurer(attester, devices, settings.event_log).recover()
+    if settings.event_log.enabled:
+        from guest.aa.measurement import Measurer
+
+        Measurer(attester, devices, settings.event_log).recover()
     return Attestable(attester, devices, settings.init_data, beside)
 
 
@@ -109,6 +116,8 @@ def build_operations(settings: Settings, outside: Outside) -> AgentOperations:
     Raises:
         ConfigError, NoTEEError: as ``attestable``.
     """
+    from guest.aa.operations import AgentOperations
+
     subject = attestable(settings, outside)
     return AgentOperations(
         build_agent(settings, outside, subject), subject, build_measurer(settings, subject)
@@ -117,6 +126,8 @@ def build_operations(settings: Settings, outside: Outside) -> AgentOperations:
 
 def build_measurer(settings: Settings, subject: Attestable) -> Measurer:
     """What extends registers."""
+    from guest.aa.measurement import Measurer
+
     return Measurer(subject.attester, subject.devices, settings.event_log)
 
 

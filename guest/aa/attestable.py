@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from guest.attester import Attester, ChallengedAttester, Devices
 from guest.wire.json_types import JSONValue
 from guest.wire.messages import TEEEvidence
-from guest.wire.runtime_data import hash_algorithm_of, runtime_data, runtime_data_digest
+from guest.wire.runtime_data import runtime_data, runtime_data_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,14 @@ class Attestable:
         Args:
             nonce: of the challenge, as it was received.
             tee_pubkey: public JWK of the TEE key.
-            algorithm: that the TEE's runtime data is hashed with.
+            algorithm: that runtime data are hashed with, the devices', too.
 
         Raises:
             AttesterError: some part of it could not be made.
         """
         of_device = runtime_data(nonce, tee_pubkey, additional_evidence=None)
         additional = self._devices_text(
-            {
-                each.tee: runtime_data_digest(of_device, hash_algorithm_of(each.tee))
-                for each in self.beside
-            }
+            {each.tee: runtime_data_digest(of_device, algorithm) for each in self.beside}
         )
         bound = runtime_data(nonce, tee_pubkey, additional_evidence=additional)
         primary = self._answer(nonce, runtime_data_digest(bound, algorithm))

@@ -14,7 +14,6 @@ from guest.kbs.handshake import Handshake
 from guest.kbs.tee_keys import TEEKeyPair
 from guest.wire.appraisals import AttestationEvaluation, VerificationRequest
 from guest.wire.encoding import b64_encode
-from guest.wire.messages import TEEEvidence
 from guest.wire.runtime_data import hash_algorithm_of, runtime_data
 
 _NONCE_BYTES = 32
@@ -82,7 +81,12 @@ class ASTokenSource:
             hash_algorithm=algorithm,
             init_data_toml=subject.init_data,
         )
-        return AttestationEvaluation((primary, *_device_requests(made, nonce, tee_pubkey)))
+        bound = runtime_data(nonce, tee_pubkey, additional_evidence=None)
+        devices = [
+            VerificationRequest(device, evidence, bound, hash_algorithm=algorithm)
+            for device, evidence in made.devices().items()
+        ]
+        return AttestationEvaluation((primary, *devices))
 
     def _own_nonce(self) -> str:
         if not self.insecure_no_nonce:
@@ -91,13 +95,3 @@ class ASTokenSource:
             )
         _log.warning("INSECURE: this Attestation Service issues no nonces; nothing shows freshness")
         return b64_encode(secrets.token_bytes(_NONCE_BYTES))
-
-
-def _device_requests(
-    made: TEEEvidence, nonce: str, tee_pubkey: dict[str, str]
-) -> list[VerificationRequest]:
-    bound = runtime_data(nonce, tee_pubkey, additional_evidence=None)
-    return [
-        VerificationRequest(tee, evidence, bound, hash_algorithm=hash_algorithm_of(tee))
-        for tee, evidence in made.devices().items()
-    ]

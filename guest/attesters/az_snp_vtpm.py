@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from guest.attester import Attester, Devices, Place
-from guest.devices.azure_vtpm import ask_metadata, collect, runs_on
-from guest.devices.hcl_report import ReportType
+from guest.attester import Attester, Devices, Place, path_exists
 from guest.devices.tpm_registers import TPMRegisters
 from guest.errors import DeviceError
 from guest.wire.encoding import b64_decode
@@ -28,7 +26,10 @@ class AzureSNPAttester(TPMRegisters):
 
     def is_present(self, devices: Devices) -> bool:
         """The virtual TPM holds a report of SEV-SNP."""
-        return runs_on(ReportType.SNP, devices)
+        from guest.devices.azure_vtpm import runs_on
+        from guest.devices.hcl_report import ReportType
+
+        return path_exists(devices.paths.tpm) and runs_on(ReportType.SNP, devices)
 
     def collect(self, report_data: bytes, devices: Devices) -> JSONValue:
         """``{"version","tpm_quote","hcl_report","vcek"}``; the latter two in base64url, padded.
@@ -36,6 +37,9 @@ class AzureSNPAttester(TPMRegisters):
         Raises:
             AttesterError: the virtual TPM or the metadata service failed.
         """
+        from guest.devices.azure_vtpm import collect
+        from guest.devices.hcl_report import ReportType
+
         found = collect(ReportType.SNP, report_data, devices)
         return {
             "version": found.version,
@@ -47,6 +51,8 @@ class AzureSNPAttester(TPMRegisters):
 
 def _vcek(devices: Devices) -> bytes:
     """The certificate of the processor's key, DER."""
+    from guest.devices.azure_vtpm import ask_metadata
+
     pem = ask_metadata(devices, _CERTIFICATES).get("vcekCert")
     _, begin, rest = pem.partition(_BEGIN) if isinstance(pem, str) else ("", "", "")
     text, end, _ = rest.partition(_END)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from guest.attester import Attester, Devices, Place
-from guest.devices.azure_vtpm import ask_metadata, collect, runs_on
-from guest.devices.hcl_report import ReportType
+from guest.attester import Attester, Devices, Place, path_exists
 from guest.devices.tpm_registers import TPMRegisters
 from guest.errors import DeviceError
 from guest.wire.encoding import b64url_decode, b64url_encode
@@ -27,7 +25,10 @@ class AzureTDXAttester(TPMRegisters):
 
     def is_present(self, devices: Devices) -> bool:
         """The virtual TPM holds a report of TDX."""
-        return runs_on(ReportType.TDX, devices)
+        from guest.devices.azure_vtpm import runs_on
+        from guest.devices.hcl_report import ReportType
+
+        return path_exists(devices.paths.tpm) and runs_on(ReportType.TDX, devices)
 
     def collect(self, report_data: bytes, devices: Devices) -> JSONValue:
         """``{"version","tpm_quote","hcl_report","td_quote"}``; the latter two in base64url, padded.
@@ -35,6 +36,9 @@ class AzureTDXAttester(TPMRegisters):
         Raises:
             AttesterError: the virtual TPM or the metadata service failed.
         """
+        from guest.devices.azure_vtpm import collect
+        from guest.devices.hcl_report import ReportType
+
         found = collect(ReportType.TDX, report_data, devices)
         quote = _td_quote(found.hcl.td_report, devices)
         return {
@@ -46,6 +50,8 @@ class AzureTDXAttester(TPMRegisters):
 
 
 def _td_quote(td_report: bytes, devices: Devices) -> bytes:
+    from guest.devices.azure_vtpm import ask_metadata
+
     answer = ask_metadata(devices, _QUOTES, {"report": b64url_encode(td_report)})
     text = answer.get("quote")
     if not isinstance(text, str) or not text:

@@ -5,15 +5,6 @@ from __future__ import annotations
 import secrets
 
 from guest.attester import Attester, Devices, Place, pad_report_data, path_exists
-from guest.devices.csv_guest import (
-    MAGIC,
-    NONCE_BYTES,
-    csv_report,
-    extend_register,
-    read_register,
-)
-from guest.devices.event_log import read_event_log
-from guest.devices.hygon_json import chip_json
 from guest.errors import MeasurementUnsupportedError
 from guest.wire.json_types import JSONValue
 
@@ -43,6 +34,10 @@ class CSVAttester:
         Raises:
             AttesterError: no report could be made, or the event log is malformed.
         """
+        from guest.devices.csv_guest import MAGIC, NONCE_BYTES, csv_report
+        from guest.devices.event_log import read_event_log
+        from guest.devices.hygon_json import chip_json
+
         nonce = secrets.token_bytes(NONCE_BYTES)
         padded = pad_report_data(report_data)
         report = csv_report(devices.paths.csv_guest, padded, nonce, devices.nodes)
@@ -75,6 +70,8 @@ class CSVAttester:
         Raises:
             AttesterError: the firmware refused.
         """
+        from guest.devices.csv_guest import read_register
+
         return read_register(devices.paths.csv_guest, _register(pcr), devices.nodes)
 
     def extend_register(self, pcr: int, digest: bytes, devices: Devices) -> None:
@@ -83,6 +80,8 @@ class CSVAttester:
         Raises:
             AttesterError: the firmware refused.
         """
+        from guest.devices.csv_guest import extend_register
+
         extend_register(devices.paths.csv_guest, _register(pcr), digest, devices.nodes)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from guest.attester import Attester, Devices, Place, pad_report_data, path_exists
-from guest.devices.hygon_json import signature_json
-from guest.devices.mkfd import dcu_reports, device_ids
 from guest.errors import DeviceError, NoTEEError
 from guest.wire.json_types import JSONObject, JSONValue
 
@@ -23,6 +21,8 @@ class HygonDCUAttester:
         """The driver has its device, and the topology an accelerator."""
         if not path_exists(devices.paths.dcu):
             return False
+        from guest.devices.mkfd import device_ids
+
         try:
             return bool(device_ids(devices.paths.dcu_nodes))
         except DeviceError:
@@ -35,6 +35,8 @@ class HygonDCUAttester:
         Raises:
             AttesterError: there is no accelerator, or one made no report.
         """
+        from guest.devices.mkfd import dcu_reports, device_ids
+
         ids = device_ids(devices.paths.dcu_nodes)
         if not ids:
             raise NoTEEError("there is no Hygon accelerator")
@@ -44,6 +46,8 @@ class HygonDCUAttester:
 
 
 def _report_json(report: bytes) -> JSONObject:
+    from guest.devices.hygon_json import signature_json
+
     return {
         "body": {
             "version": int.from_bytes(report[:4], "little"),

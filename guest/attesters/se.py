@@ -7,13 +7,6 @@ without a challenge.
 from __future__ import annotations
 
 from guest.attester import Attester, Devices, Place, pad_report_data
-from guest.devices.uv import (
-    MAX_ADDITIONAL_BYTES,
-    MAX_MEASUREMENT_BYTES,
-    MAX_REQUEST_BYTES,
-    MeasurementRequest,
-    measure,
-)
 from guest.errors import DeviceError, ProtocolError
 from guest.wire.encoding import b64_decode, b64_encode
 from guest.wire.errors import WireError
@@ -70,6 +63,15 @@ class SEAttester:
 
 
 def _evidence(members: JSONObject, digest: bytes, devices: Devices) -> JSONValue:
+    # Only guests on IBM Z have the device.
+    from guest.devices.uv import (
+        MAX_ADDITIONAL_BYTES,
+        MAX_MEASUREMENT_BYTES,
+        MAX_REQUEST_BYTES,
+        MeasurementRequest,
+        measure,
+    )
+
     user_data = pad_report_data(digest)
     asked = MeasurementRequest(
         _bytes(members, "request_blob", MAX_REQUEST_BYTES),

@@ -6,7 +6,6 @@ Through configfs-tsm where the kernel has it, which is from 6.7 on, and else by 
 from __future__ import annotations
 
 from guest.attester import Attester, Devices, Place, pad_report_data, path_exists
-from guest.devices.snp_report import certificate_table_json, report_json
 from guest.wire.json_types import JSONValue
 
 PROVIDER = "sev_guest"
@@ -32,6 +31,8 @@ class SNPAttester:
         Raises:
             AttesterError: no report could be made, or what the kernel gave does not parse.
         """
+        from guest.devices.snp_report import certificate_table_json, report_json
+
         report, certificates = _report(pad_report_data(report_data), devices)
         return {
             "attestation_report": report_json(report),
@@ -44,6 +45,8 @@ class SNPAttester:
         Raises:
             AttesterError: no report could be made, or what the kernel gave does not parse.
         """
+        from guest.devices.snp_report import report_json
+
         report, _ = _report(pad_report_data(b""), devices)
         return bytes(report_json(report)["host_data"])
 

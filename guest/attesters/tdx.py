@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from guest.attester import Attester, Devices, Place, pad_report_data, path_exists
-from guest.devices.event_log import read_event_log
-from guest.devices.td_quote import MR_CONFIG_ID_BYTES, mr_config_id
 from guest.errors import DeviceError, MeasurementUnsupportedError
 from guest.wire.encoding import b64_encode
 from guest.wire.json_types import JSONValue
 
 PROVIDER = "tdx_guest"
 REGISTER_BYTES = 48
+MR_CONFIG_ID_BYTES = 48
 
 
 class TDXAttester:
@@ -38,6 +37,8 @@ class TDXAttester:
         Raises:
             AttesterError: no quote could be made, or the event log is malformed.
         """
+        from guest.devices.event_log import read_event_log
+
         report = devices.tsm.report(PROVIDER, pad_report_data(report_data))
         return {
             "quote": b64_encode(report.outblob),
@@ -108,6 +109,8 @@ def _reported_mr_config_id(devices: Devices) -> bytes:
 
         report = td_report.td_report(devices.paths.tdx_guest, b"", devices.nodes)
         return td_report.mr_config_id(report)
+    from guest.devices.td_quote import mr_config_id
+
     return mr_config_id(devices.tsm.report(PROVIDER, pad_report_data(b"")).outblob)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 
 from guest.attester import Attester, Devices, Place, path_exists
-from guest.devices.tpm import open_tpm
-from guest.devices.tpm_quotes import public_key_info, quote_registers
 from guest.devices.tpm_registers import TPMRegisters
 from guest.wire.encoding import b64_encode
 from guest.wire.json_types import JSONValue
@@ -41,6 +39,9 @@ class TPMAttester(TPMRegisters):
         Raises:
             AttesterError: there is no TPM, it has no attestation key, or it failed.
         """
+        from guest.devices.tpm import open_tpm
+        from guest.devices.tpm_quotes import public_key_info, quote_registers
+
         extra_data = report_data[:_EXTRA_DATA_BYTES].ljust(_EXTRA_DATA_BYTES, b"\0")
         with open_tpm(devices.paths.tpm, devices.clock) as tpm:
             public = public_key_info(tpm.read_public(devices.ak_handle))

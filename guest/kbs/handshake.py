@@ -59,7 +59,7 @@ class EvidenceMaker(Protocol):
         Args:
             nonce: of the challenge, as it was received.
             tee_pubkey: public JWK of the TEE key.
-            algorithm: that the primary TEE's runtime data is hashed with.
+            algorithm: that runtime data are hashed with, the devices', too.
 
         Raises:
             AttesterError: some part of it could not be made.

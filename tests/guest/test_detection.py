@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,20 @@ def test_every_attester_fits_its_port() -> None:
     devices = {name for name, each in attesters.items() if Place.PRIMARY not in each.place}
     assert ranked == attesters.keys() - devices - {"sample"}
     assert devices == {"hygondcu", "nvidia", "sampledevice"}
+
+
+def test_looking_for_tees_loads_no_hardware() -> None:
+    """The way to each device is loaded once there is one; nor is cryptography, HTTP or ctypes."""
+    code = """
+import sys
+from guest.detection import attester_names, load_attester
+for name in attester_names():
+    load_attester(name)
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = set(done.stdout.decode().split())
+    assert not loaded & {"cryptography", "urllib3", "ctypes", "socket", "ssl"}
+    ways = {name for name in loaded if name.startswith("guest.devices.")}
+    known = ("configfs_tsm", "nodes", "paths", "tpm_registers")
+    assert ways == {f"guest.devices.{name}" for name in known}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from dataclasses import dataclass, field
@@ -11,13 +12,22 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from paths import VECTORS
 from software_tpm import AK_HANDLE, SoftwareTPM
 
 from guest.devices.tpm import TPM, open_tpm
-from guest.devices.tpm_quotes import bare_signature, public_key_info, quote_registers
+from guest.devices.tpm_quotes import (
+    _attested,
+    bare_signature,
+    public_key_info,
+    quote_registers,
+)
 from guest.devices.tpm_wire import TPMRefusedError
 from guest.errors import DeviceConflictError, DeviceError, NoTEEError
+from guest.wire.encoding import b64_decode
 
 
 @dataclass
@@ -206,6 +216,34 @@ def test_another_program_accepts_the_quote(tpm: SoftwareTPM, tmp_path: Path) -> 
     subprocess.run([*check, "-q", nonce.hex()], check=True, capture_output=True)
     with pytest.raises(subprocess.CalledProcessError):
         subprocess.run([*check, "-q", bytes(32).hex()], check=True, capture_output=True)
+
+
+def test_reads_a_genuine_quote() -> None:
+    """Of a TPM elsewhere: what it was asked with, and the digest of the registers that it lists."""
+    evidence = json.loads((VECTORS / "tpm" / "tpm_evidence.json").read_text())
+    quote = {name: evidence["tpm_quote"][name] for name in ("message", "signature")}
+    message, signature = (b64_decode(each) for each in quote.values())
+    pcrs = b"".join(bytes.fromhex(each) for each in evidence["tpm_quote"]["pcrs"])
+    extra_data, digest = _attested(message)
+    assert (len(extra_data), digest) == (64, hashlib.sha256(pcrs).digest())
+    key = serialization.load_der_public_key(b64_decode(evidence["ak_public"]))
+    key.verify(bare_signature(signature), message, padding.PKCS1v15(), SHA256())
+
+
+@pytest.mark.parametrize(
+    "signature", [b"", b"\0\x18\0\x0b\0\1x", b"\0\x14\0\x0c\0\1x", b"\0\x14\0\x0b\0\1xy"]
+)
+def test_refuses_another_signature(signature: bytes) -> None:
+    """By ECDSA, with another hash, or with something behind it."""
+    with pytest.raises(DeviceError):
+        bare_signature(signature)
+
+
+@pytest.mark.parametrize("start", [b"\0\x23", b"\0\1\0\x0b" + bytes(4) + bytes(2) + b"\0\6"])
+def test_refuses_another_key(start: bytes) -> None:
+    """On a curve, or for encryption."""
+    with pytest.raises(DeviceError):
+        public_key_info(start + bytes(64))
 
 
 def test_registers_that_change_while_they_are_quoted(tpm: SoftwareTPM, clock: Any) -> None:
