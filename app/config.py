@@ -212,7 +212,7 @@ def _broker_faults(broker: BrokerSettings) -> Iterator[str]:
     if len(set(names)) != len(names):
         yield "broker.issuers: two issuers have the same name"
     for issuer in broker.issuers:
-        yield from _issuer_faults(issuer)
+        yield from _issuer_faults(issuer, allows_http=broker.insecure_http_issuers)
     if broker.remote_appraiser is not None:
         yield from _url_faults("broker.remote_appraiser.url", broker.remote_appraiser.url)
 
@@ -226,22 +226,22 @@ def _admin_faults(admin: AdminSettings) -> Iterator[str]:
             )
 
 
-def _issuer_faults(issuer: IssuerSettings) -> Iterator[str]:
+def _issuer_faults(issuer: IssuerSettings, *, allows_http: bool) -> Iterator[str]:
     where = f"broker.issuers.{issuer.name}"
     sources = (issuer.jwks_url, issuer.jwks_file, issuer.ca_files or None)
     if sum(source is not None for source in sources) != 1:
         yield f"{where}: name exactly one of jwks_url, jwks_file and ca_files"
     if issuer.jwks_url is not None:
-        yield from _url_faults(f"{where}.jwks_url", issuer.jwks_url)
+        yield from _url_faults(f"{where}.jwks_url", issuer.jwks_url, allows_http=allows_http)
     if any(algorithm.startswith("HS") or algorithm == "none" for algorithm in issuer.algorithms):
         yield f"{where}.algorithms: only signatures with a public key can vouch"
 
 
-def _url_faults(where: str, url: str) -> Iterator[str]:
+def _url_faults(where: str, url: str, *, allows_http: bool = False) -> Iterator[str]:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         yield f"{where}: {url!r} is not an http(s) address"
-    elif parts.scheme == "http" and not is_loopback(parts.hostname):
+    elif parts.scheme == "http" and not (allows_http or is_loopback(parts.hostname)):
         yield f"{where}: plain http is for loopback only"
 
 

@@ -286,15 +286,18 @@ def issuers(settings: BrokerSettings) -> list[Issuer]:
     """
     faults = Faults()
     opened = [
-        faults.of(partial(_issuer, each), f"broker.issuers.{each.name}")
+        faults.of(
+            partial(_issuer, each, allows_http=settings.insecure_http_issuers),
+            f"broker.issuers.{each.name}",
+        )
         for each in settings.issuers
     ]
     faults.raise_any()
     return opened
 
 
-def _issuer(settings: IssuerSettings) -> Issuer:
-    kind, keys = _issuer_keys(settings)
+def _issuer(settings: IssuerSettings, *, allows_http: bool) -> Issuer:
+    kind, keys = _issuer_keys(settings, allows_http=allows_http)
     return Issuer(
         name=settings.name,
         iss=settings.issuer,
@@ -307,10 +310,11 @@ def _issuer(settings: IssuerSettings) -> Issuer:
     )
 
 
-def _issuer_keys(settings: IssuerSettings) -> tuple[IssuerKind, KeySource]:
+def _issuer_keys(settings: IssuerSettings, *, allows_http: bool) -> tuple[IssuerKind, KeySource]:
     if settings.jwks_url is not None:
         client = _http_client(_FETCH_TIMEOUT_SECONDS, settings.tls_ca_file)
-        return IssuerKind.JWKS_URL, FetchedKeys(settings.jwks_url, settings.issuer, client)
+        keys = FetchedKeys(settings.jwks_url, settings.issuer, client, allows_http=allows_http)
+        return IssuerKind.JWKS_URL, keys
     if settings.jwks_file is not None:
         return IssuerKind.JWKS_FILE, FileKeys.load(settings.jwks_file)
     return IssuerKind.CA_CERTIFICATES, CertifiedKeys.load(settings.ca_files)

@@ -225,6 +225,7 @@ class BrokerSettings:
     Attributes:
         session_lifetime_seconds: from the challenge on; covers the handshake and the cookie's use.
         issuers: trusted token issuers besides the built-in Attestation Service.
+        insecure_http_issuers: fetch keys of issuers over plain HTTP from other machines.
         remote_appraiser: who appraises in the handshake; ``None`` is the built-in service.
         response_algorithms: TEE key algorithms that responses are sealed with.
         insecure_rsa1_5: seal with RSAES-PKCS1-v1_5 for very old guests.
@@ -237,6 +238,7 @@ class BrokerSettings:
     __pydantic_config__ = _STRICT
     session_lifetime_seconds: Seconds = 300
     issuers: tuple[IssuerSettings, ...] = ()
+    insecure_http_issuers: bool = False
     remote_appraiser: RemoteAppraiserSettings | None = None
     response_algorithms: tuple[ResponseAlgorithm, ...] = ("ECDH-ES+A256KW", "RSA-OAEP-256")
     insecure_rsa1_5: bool = False

@@ -131,7 +131,7 @@ class AttestationService:
             DomainError: as ``appraise``.
         """
         revisions = self.revisions.current()
-        items = tuple(_item(evaluation))
+        items = tuple(evidence_items(evaluation))
         policy_id = next(iter(evaluation.policy_ids), DEFAULT_POLICY_ID)
         nonce = self._open_nonce(items, revisions)
         request = AppraisalRequest(items, policy_id, nonce.text if nonce else None)
@@ -252,7 +252,8 @@ class AttestationService:
         return Context(now, self.collateral, self.rules.verifier_options.get(tee, {}))
 
 
-def _item(evaluation: AttestationEvaluation) -> list[EvidenceItem]:
+def evidence_items(evaluation: AttestationEvaluation) -> list[EvidenceItem]:
+    """What a request asks to be verified, the primary evidence first."""
     return [
         EvidenceItem(
             tee=each.tee,

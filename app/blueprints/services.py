@@ -14,11 +14,14 @@ from app.broker.policies import ResourcePolicies
 from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
 from app.console.audit_keeping import AuditKeeping
+from app.console.certificates import CertificateLine
 from app.console.decision_hours import DecisionHours
 from app.console.effective_settings import EffectiveSettings
 from app.console.expiries import Expiry
 from app.console.explanations import Explanation
 from app.console.health import Health
+from app.console.inspection.inspectors import Inspectors
+from app.console.issuer_requests import IssuerDesk
 from app.console.operators import OperatorService
 from app.console.proposals import Proposals
 from app.console.secret_reach import SecretReach
@@ -86,3 +89,6 @@ class Services:
     clock: Clock
     explain: Callable[[DecisionRecord], Explanation]
     effective_settings: Callable[[], EffectiveSettings]
+    issuer_desk: IssuerDesk
+    certificates: Callable[[], list[CertificateLine]]
+    inspectors: Inspectors

@@ -10,27 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
-from urllib.parse import urlsplit
 
 import structlog
 
 from app.broker.compact_tokens import UnverifiedToken
+from app.broker.issuer_documents import IssuerDocuments
 from app.broker.issuer_keys import KeyIndex, require_known
-from app.broker.verification_keys import UnusableKeyError, VerificationKey, parse_key_set
+from app.broker.verification_keys import UnusableKeyError, VerificationKey
 from app.trust.errors import IssuerUnavailableError
 from app.trust.http_client import HTTPClient, OutsideError
-from app.trust.json_types import JSONObject
 from app.trust.revisions import Revisions
 from guest.wire.errors import WireError
-from guest.wire.strict_json import parse_json_object
 
 REFRESH_AFTER = timedelta(minutes=5)
 REFRESH_FLOOR = timedelta(seconds=5)
 MAX_AGE = timedelta(hours=1)
-
-# OpenID Connect Discovery 1.0, section 4.
-_DISCOVERY_PATH = "/.well-known/openid-configuration"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _log = structlog.get_logger(__name__)
 
@@ -44,17 +38,20 @@ class _Held:
 class FetchedKeys:
     """The keys behind a URL; safe to share between threads."""
 
-    def __init__(self, url: str, issuer: str, client: HTTPClient) -> None:
+    def __init__(
+        self, url: str, issuer: str, client: HTTPClient, *, allows_http: bool = False
+    ) -> None:
         """Take the address, and who must be found there.
 
         Args:
             url: of a JWK set, or the base of an issuer that publishes discovery.
             issuer: the ``iss`` that discovery must name.
             client: with the authorities that the address is checked against.
+            allows_http: whether discovery may name a key set that is not behind TLS.
         """
         self._url = url
         self._issuer = issuer
-        self._client = client
+        self._documents = IssuerDocuments(client, allows_http=allows_http)
         self._key_set_url: str | None = None
         self._held: _Held | None = None
         self._failed = False
@@ -76,6 +73,16 @@ class FetchedKeys:
             )
         return require_known(key)
 
+    def known(self, now: datetime, revisions: Revisions) -> list[VerificationKey]:  # noqa: ARG002
+        """Those that were fetched last (see ``ListedKeys.known``)."""
+        held = self._believed(now)
+        if held is None or now - held.fetched_at >= REFRESH_AFTER:
+            self._refresh(now, wait=held is None)
+            held = self._believed(now)
+        if held is None:
+            raise IssuerUnavailableError("the keys of the issuer could not be fetched")
+        return held.index.keys
+
     def _believed(self, now: datetime) -> _Held | None:
         held = self._held
         return held if held is not None and now - held.fetched_at < MAX_AGE else None
@@ -96,51 +103,22 @@ class FetchedKeys:
 
     def _fetch(self, now: datetime) -> None:
         try:
-            self._held = _Held(KeyIndex(parse_key_set(self._key_set())), now)
+            self._held = _Held(KeyIndex(self._key_set()), now)
             self._failed = False
         except (OutsideError, WireError, UnusableKeyError) as error:
             self._failed = True
             self._key_set_url = None
             _log.warning("key set not refreshed", issuer=self._issuer, reason=str(error))
 
-    def _key_set(self) -> JSONObject:
+    def _key_set(self) -> list[VerificationKey]:
         if self._key_set_url is None:
             self._key_set_url = self._locate()
-        return self._document(self._key_set_url)
+        return self._documents.key_set(self._key_set_url)
 
     def _locate(self) -> str:
         """The address of the key set: the one that was configured, or what discovery names."""
-        try:
-            if "keys" in self._document(self._url):
-                return self._url
-        except (WireError, _RefusedError):
-            _log.debug("no key set at the address itself", issuer=self._issuer)
-        return self._discover()
-
-    def _discover(self) -> str:
-        found = self._document(self._url.rstrip("/") + _DISCOVERY_PATH)
-        address = found.get("jwks_uri")
+        located = self._documents.locate(self._url)
         # Section 4.3: a document that names another issuer is not this issuer's.
-        if found.get("issuer") != self._issuer or not isinstance(address, str):
+        if located.iss not in (None, self._issuer):
             raise OutsideError("discovery names another issuer, or no key set")
-        if not _is_safe(address):
-            raise OutsideError("discovery names a key set that is not behind TLS")
-        return address
-
-    def _document(self, url: str) -> JSONObject:
-        reply = self._client.get(url)
-        if reply.status != 200:
-            raise _RefusedError(f"the issuer answers {reply.status}")
-        return parse_json_object(reply.body)
-
-
-class _RefusedError(OutsideError):
-    """The issuer answered, with another status than 200."""
-
-
-def _is_safe(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        return located.key_set_url

@@ -203,11 +203,15 @@ def step(state: State, event: Event) -> Step:
     return STEPS[state, event]
 
 
-def evidence_items(session: Session, attestation: Attestation) -> tuple[EvidenceItem, ...]:
+def evidence_items(tee: str, attestation: Attestation) -> tuple[EvidenceItem, ...]:
     """What is to be verified: the primary evidence, then each device (wire.md 2.5, step 5).
 
     A guest hashes all of its runtime data alike, as its TEE does: devices of a Secure Execution
     guest are bound by SHA-512, where Trustee's server looks for SHA-384 (wire.md 14.2, 46).
+
+    Args:
+        tee: of the session, the wire name of the primary TEE.
+        attestation: what the guest answered.
 
     Raises:
         MalformedEvidenceError: the evidence of devices does not parse.
@@ -215,7 +219,7 @@ def evidence_items(session: Session, attestation: Attestation) -> tuple[Evidence
     offered = attestation.evidence
     key = attestation.tee_pubkey.as_json()
     primary = EvidenceItem(
-        tee=session.tee,
+        tee=tee,
         unverified_evidence=offered.primary_evidence,
         runtime_data=runtime_data(attestation.nonce, key, offered.additional_evidence),
         init_data_toml=attestation.init_data_toml,
@@ -224,10 +228,10 @@ def evidence_items(session: Session, attestation: Attestation) -> tuple[Evidence
         devices = offered.devices()
     except WireError as error:
         raise MalformedEvidenceError(f"additional evidence: {error}") from error
-    bound, algorithm = runtime_data(attestation.nonce, key, None), hash_algorithm_of(session.tee)
+    bound, algorithm = runtime_data(attestation.nonce, key, None), hash_algorithm_of(tee)
     return primary, *(
-        EvidenceItem(tee, evidence, bound, hash_algorithm=algorithm)
-        for tee, evidence in devices.items()
+        EvidenceItem(device, evidence, bound, hash_algorithm=algorithm)
+        for device, evidence in devices.items()
     )
 
 

@@ -115,7 +115,7 @@ class HandshakeService:
             return Attested(self._token(attested), session.tee, session.expires_at, None)
         appraised = self.appraiser.appraise(
             AppraisalRequest(
-                items=handshake.evidence_items(session, attestation),
+                items=handshake.evidence_items(session.tee, attestation),
                 policy_id=self.policy_id,
                 nonce=attestation.nonce,
             )

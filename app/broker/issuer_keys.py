@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from joserfc.jwk import Key
 
@@ -36,6 +36,19 @@ class KeySource(Protocol):
         ...
 
 
+@runtime_checkable
+class ListedKeys(Protocol):
+    """A source that can say which keys it has; certificates vouch for keys that nobody lists."""
+
+    def known(self, now: datetime, revisions: Revisions) -> list[VerificationKey]:
+        """The keys that tokens are verified with now; asks an issuer elsewhere if it has to.
+
+        Raises:
+            IssuerUnavailableError: the keys could not be fetched.
+        """
+        ...
+
+
 class TokenKeyRing(Protocol):
     """The keys that the built-in Attestation Service signs with."""
 
@@ -54,6 +67,11 @@ class KeyIndex:
             self._by_name[key.thumbprint] = key
             if key.key_id is not None:
                 self._by_name[key.key_id] = key
+
+    @property
+    def keys(self) -> list[VerificationKey]:
+        """Each key once, in the order in which they were given."""
+        return list({key.thumbprint: key for key in self._by_name.values()}.values())
 
     def find(self, token: UnverifiedToken) -> VerificationKey | None:
         """The key of the token's ``kid``, or the one that its header repeats.
@@ -96,6 +114,10 @@ class FileKeys:
         """The token's key (see ``KeySource.find``)."""
         return require_known(self._index.find(token))
 
+    def known(self, now: datetime, revisions: Revisions) -> list[VerificationKey]:  # noqa: ARG002
+        """All of them (see ``ListedKeys.known``)."""
+        return self._index.keys
+
 
 class BuiltInKeys:
     """The keys of the Attestation Service in the same database, parsed once a revision."""
@@ -107,13 +129,20 @@ class BuiltInKeys:
 
     def find(self, token: UnverifiedToken, now: datetime, revisions: Revisions) -> VerificationKey:  # noqa: ARG002  (the ring knows which keys are still good)
         """The token's key (see ``KeySource.find``)."""
+        return require_known(self._current(revisions).find(token))
+
+    def known(self, now: datetime, revisions: Revisions) -> list[VerificationKey]:  # noqa: ARG002
+        """Current, next and retired ones (see ``ListedKeys.known``)."""
+        return self._current(revisions).keys
+
+    def _current(self, revisions: Revisions) -> KeyIndex:
         held = self._held
         if held is None or held[0] < revisions.signing_keys:
             keys = self._ring.verification_keys(revisions).values()
             index = KeyIndex(parse_verification_key(key.as_dict(private=False)) for key in keys)
             held = (revisions.signing_keys, index)
             self._held = held
-        return require_known(held[1].find(token))
+        return held[1]
 
 
 def require_known(key: VerificationKey | None) -> VerificationKey:

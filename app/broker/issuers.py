@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from app.broker.compact_tokens import UnverifiedToken
 from app.broker.issuer_keys import KeySource
 from app.broker.verification_keys import SIGNATURE_ALGORITHMS
 from app.trust.errors import ConfigError, UntrustedIssuerError
+from app.trust.revisions import Revisions
 
 # Where an EAR of the built-in service has the key (wire.md 9.4).
 _EAR_KEY_PATH = "/submods/cpu0/ear.veraison.annotated-evidence/runtime_data_claims/tee-pubkey"
@@ -22,6 +24,8 @@ class IssuerKind(StrEnum):
     BUILTIN = "builtin"
     JWKS_URL = "jwks_url"
     JWKS_FILE = "jwks_file"
+    # A key set that an operator gave in the console.
+    JWKS = "jwks"
     CA_CERTIFICATES = "ca_certificates"
 
 
@@ -38,6 +42,7 @@ DEFAULT_TEE_KEY_PATHS = {
     IssuerKind.BUILTIN: (_EAR_KEY_PATH,),
     IssuerKind.JWKS_URL: _USUAL_KEY_PATHS,
     IssuerKind.JWKS_FILE: _USUAL_KEY_PATHS,
+    IssuerKind.JWKS: _USUAL_KEY_PATHS,
     IssuerKind.CA_CERTIFICATES: _USUAL_KEY_PATHS,
 }
 
@@ -72,6 +77,14 @@ class Issuer:
         return self.tee_key_paths + DEFAULT_TEE_KEY_PATHS[self.kind]
 
 
+class IssuerSource(Protocol):
+    """Knows who is trusted at any moment."""
+
+    def at(self, revisions: Revisions) -> Issuers:
+        """The issuers that are trusted as of these revisions."""
+        ...
+
+
 class Issuers:
     """All trusted issuers, each known by its ``iss``."""
 
@@ -88,9 +101,13 @@ class Issuers:
             other = self._by_iss.setdefault(issuer.iss, issuer)
             if other is not issuer:
                 faults.append(f"the issuers {other.name} and {issuer.name} have the same iss")
-            faults += _faults(issuer)
+            faults += issuer_faults(issuer)
         if faults:
             raise ConfigError(faults)
+
+    def at(self, revisions: Revisions) -> Issuers:  # noqa: ARG002  (a list that never changes)
+        """These (see ``IssuerSource.at``)."""
+        return self
 
     def of(self, token: UnverifiedToken) -> Issuer:
         """The issuer that the token says it is from; its signature has still to prove it.
@@ -104,7 +121,8 @@ class Issuers:
         return issuer
 
 
-def _faults(issuer: Issuer) -> list[str]:
+def issuer_faults(issuer: Issuer) -> list[str]:
+    """Why an issuer cannot be: algorithms that no public key verifies, paths that are none."""
     faults = []
     unknown = sorted(issuer.algorithms - SIGNATURE_ALGORITHMS)
     if unknown or not issuer.algorithms:

@@ -72,12 +72,16 @@ class _Vouched:
 
 
 class CertifiedKeys:
-    """Keys of whoever holds a certificate under one of the pinned ones."""
+    """Keys of whoever holds a certificate under one of the pinned ones.
+
+    Attributes:
+        anchors: the pinned ones.
+    """
 
     def __init__(self, anchors: Sequence[x509.Certificate]) -> None:
         """Take the certificates that chains must lead to."""
         assert anchors, "without an anchor nothing can be vouched for"
-        self._anchors = tuple(anchors)
+        self.anchors = tuple(anchors)
         self._vouched: OrderedDict[bytes, _Vouched] = OrderedDict()
         self._lock = Lock()
 
@@ -117,9 +121,7 @@ class CertifiedKeys:
         chain = _decode_chain(unverified_jwk)
         try:
             key = parse_verification_key(unverified_jwk)
-            path = _build_path(
-                [x509.load_der_x509_certificate(der) for der in chain], self._anchors
-            )
+            path = _build_path([x509.load_der_x509_certificate(der) for der in chain], self.anchors)
             _check_leaf(path[0], key)
         except _MALFORMED as error:
             raise TokenChainError("the token's certificate chain is malformed") from error

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from app.broker.compact_tokens import UnverifiedToken, parse_compact_token
-from app.broker.issuers import Issuer, Issuers
+from app.broker.issuers import Issuer, IssuerSource
 from app.broker.json_pointers import MISSING, resolve
 from app.broker.verification_keys import VerificationKey
 from app.trust.errors import (
@@ -75,11 +75,15 @@ class VerifiedToken:
 
 
 class TokenVerifier:
-    """Verifies tokens of the trusted issuers; safe to share between threads."""
+    """Verifies tokens of the trusted issuers; safe to share between threads.
 
-    def __init__(self, issuers: Issuers) -> None:
+    Attributes:
+        issuers: who is trusted.
+    """
+
+    def __init__(self, issuers: IssuerSource) -> None:
         """Take whom to trust."""
-        self._issuers = issuers
+        self.issuers = issuers
         self._checked: OrderedDict[bytes, None] = OrderedDict()
         self._lock = Lock()
 
@@ -98,7 +102,7 @@ class TokenVerifier:
             IssuerUnavailableError: the issuer's keys could not be fetched.
         """
         token = parse_compact_token(unverified_text)
-        issuer = self._issuers.of(token)
+        issuer = self.issuers.at(revisions).of(token)
         if token.algorithm not in issuer.algorithms:
             raise TokenAlgorithmError("the token's algorithm is not accepted from its issuer")
         key = issuer.keys.find(token, now, revisions)

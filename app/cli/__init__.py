@@ -14,6 +14,8 @@ from app.cli import (
     audit,
     collateral,
     decisions,
+    inspect,
+    issuers,
     keys,
     operators,
     policies,
@@ -61,6 +63,9 @@ for _command in (
     decisions.decisions,
     collateral.collateral,
     audit.audit,
+    inspect.inspect,
+    inspect.init_data,
+    issuers.issuers,
     settings.settings,
 ):
     main.add_command(_command)

@@ -272,6 +272,27 @@ audit_marks = Table(
     Column("at", Moment),
 )
 
+# Issuers of tokens that operators added; those of the settings file are not here.
+trusted_issuers = Table(
+    "trusted_issuers",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("iss", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("leeway_seconds", Integer, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("audience", Text),
+    Column("algorithms", JSONText, nullable=False),
+    Column("tee_key_paths", JSONText, nullable=False),
+    Column("key_set", JSONText, nullable=False),
+    Column("tls_ca", Text, nullable=False),
+    Column("certificates", Text, nullable=False),
+    UniqueConstraint("iss"),
+)
+
 collateral = Table(
     "collateral",
     metadata,

@@ -108,6 +108,12 @@ class MalformedBundleError(MalformedError):
     code = "malformed-bundle"
 
 
+class IssuerUnusableError(MalformedError):
+    """What was given of a token issuer is of no use: its address, its keys, its certificates."""
+
+    code = "issuer-unusable"
+
+
 class MalformedResourceError(MalformedError):
     """A resource path is not ``repository/type/tag`` of the allowed characters."""
 
@@ -457,6 +463,12 @@ class ReferenceValueNotFoundError(NotFoundError):
     """No reference value of this name is set, or it has expired."""
 
     code = "reference-value-not-found"
+
+
+class IssuerNotFoundError(NotFoundError):
+    """No token issuer of this name is known."""
+
+    code = "issuer-not-found"
 
 
 class DecisionNotFoundError(NotFoundError):

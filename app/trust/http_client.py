@@ -84,6 +84,7 @@ class PooledHTTPClient:
         *,
         timeout_seconds: float,
         ca_file: Path | None = None,
+        ca_text: str = "",
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         """Pin the authorities and the bounds of every request.
@@ -93,15 +94,17 @@ class PooledHTTPClient:
                 most ``ANSWER_TIMEOUTS`` of it.
             ca_file: PEM file of the only authorities that are believed; ``None`` believes those of
                 the system.
+            ca_text: the same as PEM text, instead of a file; ``""`` for none.
             max_reply_bytes: longer answers are refused.
 
         Raises:
-            OSError: the file cannot be read, or holds no certificate (``ssl.SSLError``).
+            OSError: the file or the text cannot be read, or holds no certificate
+                (``ssl.SSLError``).
         """
         self._max_reply_bytes = max_reply_bytes
         self._timeout_seconds = timeout_seconds
         self._pool = urllib3.PoolManager(
-            ssl_context=_believing(ca_file),
+            ssl_context=_believing(ca_file, ca_text),
             timeout=urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds),
             retries=urllib3.Retry(
                 total=None,
@@ -165,17 +168,19 @@ class PooledHTTPClient:
         return HTTPReply(response.status, headers, bytes(body))
 
 
-def _believing(ca_file: Path | None) -> ssl.SSLContext:
-    return _believing_the_system() if ca_file is None else _context(ca_file)
+def _believing(ca_file: Path | None, ca_text: str) -> ssl.SSLContext:
+    if ca_file is None and not ca_text:
+        return _believing_the_system()
+    return _context(ca_file, ca_text or None)
 
 
 @cache
 def _believing_the_system() -> ssl.SSLContext:
     """Reading the system's authorities takes longer than everything else of a start."""
-    return _context(None)
+    return _context(None, None)
 
 
-def _context(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
+def _context(ca_file: Path | None, ca_text: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file, cadata=ca_text)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

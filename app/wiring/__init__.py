@@ -9,7 +9,6 @@ from flask import Flask
 
 from app import named
 from app.blueprints.services import Services
-from app.broker.issuers import Issuers
 from app.console.explanations import Explanations
 from app.console.secret_reach import SecretReach
 from app.named import Faults
@@ -27,7 +26,6 @@ from app.wiring.broker import (
     custody,
     default_resource_policy,
     resource_policies,
-    trusted_issuers,
 )
 from app.wiring.collateral import collateral_library, collateral_sources, refresher
 from app.wiring.console import (
@@ -38,6 +36,7 @@ from app.wiring.console import (
     console_sessions,
     effective_settings,
     housekeeping,
+    inspectors,
     posture,
     proposals,
     replay,
@@ -46,6 +45,7 @@ from app.wiring.console import (
     sign_ins,
 )
 from app.wiring.foundations import Foundations, foundations
+from app.wiring.issuers import certificates, issuer_desk, trusted_issuers
 from app.wiring.overview import expiries, health
 
 _SETUP = LocalActor("setup", "owner")
@@ -100,7 +100,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
     faults = Faults()
     collateral = collateral_sources(base)
     attestation = faults.of(lambda: attestation_service(base, collateral))
-    issuers = faults.of(lambda: Issuers(trusted_issuers(base)))
+    issuers = faults.of(lambda: trusted_issuers(base))
     admins = faults.of(lambda: admin_tokens(base))
     faults.raise_any()
     kbs = broker_service(base, issuers, attestation)
@@ -137,6 +137,9 @@ def wire(app: Flask, settings: Settings) -> Wired:
         clock=base.clock,
         explain=Explanations(base.decisions, base.policies, base.engine).explain,
         effective_settings=lambda: effective_settings(settings),
+        issuer_desk=issuer_desk(base, issuers),
+        certificates=lambda: certificates(base, issuers),
+        inspectors=inspectors(base, attestation, kbs, collateral),
     )
     return Wired(services, tickets.at(base.revisions.current()).current.key)
 

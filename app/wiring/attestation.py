@@ -10,6 +10,7 @@ from app.attestation.challenges import Challenges
 from app.attestation.collateral.sources import CollateralSources
 from app.attestation.ear import Issuer as TokenIssuer
 from app.attestation.extractors.sample import EXTRACTOR as SAMPLE_EXTRACTOR
+from app.attestation.inspection import EvidenceInspector, UnkeptCollateral
 from app.attestation.policies import AttestationPolicies
 from app.attestation.reference_values import ReferenceValues
 from app.attestation.service import AppraisalRules, AttestationService
@@ -59,6 +60,18 @@ def attestation_service(base: Foundations, collateral: CollateralSources) -> Att
         transactions=base.database.transaction,
         clock=base.clock,
         rules=_appraisal_rules(base.settings),
+    )
+
+
+def evidence_inspector(
+    attestation: AttestationService, found: CollateralSources
+) -> EvidenceInspector:
+    """Looks at evidence with the same verifiers, and leaves nothing behind."""
+    return EvidenceInspector(
+        verifiers=attestation.verifiers,
+        collateral=UnkeptCollateral(found, attestation.clock),
+        options=attestation.rules.verifier_options,
+        clock=attestation.clock,
     )
 
 

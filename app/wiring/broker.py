@@ -11,8 +11,7 @@ from app.broker.appraisers.circuit_breaker import CircuitBreaker
 from app.broker.appraisers.remote_as import RemoteAppraiser
 from app.broker.custody import Custody
 from app.broker.handshakes import HandshakeService
-from app.broker.issuer_keys import BuiltInKeys
-from app.broker.issuers import Issuer, IssuerKind, Issuers
+from app.broker.issuers import IssuerSource
 from app.broker.plugins.enabled import Plugins
 from app.broker.plugins.resource import PLUGIN as RESOURCE_PLUGIN
 from app.broker.policies import ResourcePolicies
@@ -65,7 +64,7 @@ def custody(base: Foundations) -> Custody:
 
 
 def broker_service(
-    base: Foundations, issuers: Issuers, built_in: AttestationService
+    base: Foundations, issuers: IssuerSource, built_in: AttestationService
 ) -> BrokerService:
     """The KBS: token in, secret out."""
     settings = base.settings.broker
@@ -120,13 +119,3 @@ def _remote_appraiser(base: Foundations, verifier: TokenVerifier) -> Appraiser:
         revisions=base.revisions,
         clock=base.clock,
     )
-
-
-def trusted_issuers(base: Foundations) -> list[Issuer]:
-    """Whose tokens the KBS believes: what the settings name, and its own AS."""
-    trusted = named.issuers(base.settings.broker)
-    if "as" in base.settings.roles:
-        keys = BuiltInKeys(base.token_keys)
-        issuer = base.settings.token_issuer
-        trusted.append(Issuer(name="builtin", iss=issuer, kind=IssuerKind.BUILTIN, keys=keys))
-    return trusted

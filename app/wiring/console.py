@@ -11,20 +11,26 @@ from argon2 import PasswordHasher
 
 from app import named
 from app.attestation.collateral.refresher import Refresher
+from app.attestation.collateral.sources import CollateralSources
 from app.attestation.replay import replay as replay_appraisal
 from app.attestation.service import AttestationService
 from app.blueprints.services import Posture
 from app.broker.policies import ResourcePolicies
 from app.broker.replay import ReleaseReplay
+from app.broker.service import BrokerService
 from app.config import ReadSettings
 from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens
 from app.console.attempts import Attempts
 from app.console.audit_keeping import AuditKeeping
+from app.console.certificates import server_root
 from app.console.changes import Changes
 from app.console.decision_hours import GRACE
 from app.console.devices import Devices
 from app.console.effective_settings import EffectiveSettings, setting_lines
+from app.console.inspection.inspectors import Inspectors
+from app.console.inspection.resource_uris import URIInspector
+from app.console.inspection.tokens import TokenInspector
 from app.console.operators import OperatorService
 from app.console.proposals import Proposals
 from app.console.second_factors import SecondFactors
@@ -42,6 +48,7 @@ from app.store.nonces import SQLConsumedNonceStore
 from app.store.operators import SQLOperatorStore
 from app.store.proposals import SQLProposalStore
 from app.store.second_factors import SQLSecondFactorStore
+from app.store.secrets import SQLSecretStore
 from app.store.sessions import SQLSessionStore
 from app.trust.audit import Actor, AuditEntry
 from app.trust.decisions import DecisionKind, DecisionRecord
@@ -54,6 +61,7 @@ from app.trust.tickets import (
     TicketKeySource,
     rotate_ticket_key,
 )
+from app.wiring.attestation import evidence_inspector
 from app.wiring.broker import custody
 from app.wiring.foundations import Foundations
 
@@ -252,3 +260,23 @@ def effective_settings(settings: Settings) -> EffectiveSettings:
     except ConfigError as error:
         faults = error.faults
     return EffectiveSettings(setting_lines(settings, origins), faults)
+
+
+def inspectors(
+    base: Foundations,
+    attestation: AttestationService,
+    kbs: BrokerService,
+    collateral: CollateralSources,
+) -> Inspectors:
+    """Everything that takes something apart."""
+    secret_store = SQLSecretStore(base.database)
+    return Inspectors(
+        tokens=TokenInspector(kbs.verifier, base.revisions, base.clock),
+        evidence=evidence_inspector(attestation, collateral),
+        uris=URIInspector(
+            plugins=kbs.plugins,
+            is_there=lambda found: secret_store.find(found) is not None,
+            applicable=lambda path: kbs.policies.applicable(base.revisions.current(), path),
+        ),
+        server_certificate=lambda: server_root(base.settings.server.tls_certificate),
+    )

@@ -199,7 +199,7 @@ def test_evidence_is_bound_to_nonce_key_and_devices() -> None:
     """The primary evidence binds the text of its devices, a device binds no other (wire.md 2.5)."""
     additional = '{"nvidia": {"a": 1}, "sampledevice": 2}'
     offered = attestation(additional=additional, toml="text")
-    primary, *devices = handshake.evidence_items(SESSION, offered)
+    primary, *devices = handshake.evidence_items(SESSION.tee, offered)
     bound = {"nonce": NONCE, "tee-pubkey": KEY.as_json()}
     assert primary.tee == "snp"
     assert primary.runtime_data == {**bound, "additional-evidence": additional}
@@ -217,7 +217,7 @@ def test_devices_are_hashed_as_their_guest_hashes(tee: str, algorithm: str) -> N
     """A Secure Execution guest with devices can bind them (wire.md 14.2, 46)."""
     session = handshake.begin(tee, NONCE, DEADLINE)
     offered = attestation(additional='{"sampledevice": 1}')
-    _, device = handshake.evidence_items(session, offered)
+    _, device = handshake.evidence_items(session.tee, offered)
     assert device.hash_algorithm == algorithm
 
 
@@ -228,4 +228,4 @@ def test_devices_are_hashed_as_their_guest_hashes(tee: str, algorithm: str) -> N
 def test_refuses_devices_that_do_not_parse(additional: str) -> None:
     """Evidence of devices is JSON by TEE name, each once."""
     with pytest.raises(MalformedEvidenceError):
-        handshake.evidence_items(SESSION, attestation(additional=additional))
+        handshake.evidence_items(SESSION.tee, attestation(additional=additional))

@@ -223,7 +223,7 @@ def test_loads_anchors_from_files(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.pem", tmp_path / "bad.pem"
     good.write_bytes(b"".join(a.certificate.public_bytes(Encoding.PEM) for a in (ROOT, MIDDLE)))
     bad.write_text("no certificate")
-    assert len(CertifiedKeys.load([good])._anchors) == 2
+    assert len(CertifiedKeys.load([good]).anchors) == 2
     with pytest.raises(ConfigError) as caught:
         CertifiedKeys.load([bad, tmp_path / "missing.pem", good])
     assert len(caught.value.faults) == 2

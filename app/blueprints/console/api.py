@@ -7,7 +7,15 @@ from dataclasses import asdict
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.blueprints.console import api_collateral, api_proposals, api_secrets, audit, settings
+from app.blueprints.console import (
+    api_collateral,
+    api_inspector,
+    api_proposals,
+    api_secrets,
+    api_trust,
+    audit,
+    settings,
+)
 from app.blueprints.console.queries import decision_query, decision_summary
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
@@ -22,9 +30,11 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
     _add_decisions(bp)
     audit.add_to_api(bp)
     settings.add_to_api(bp)
+    api_inspector.add_to(bp)
     api_proposals.add_to(bp)
     if with_broker:
         api_secrets.add_to(bp)
+        api_trust.add_to(bp)
     if with_attestation:
         _add_keys(bp)
         api_collateral.add_to(bp)

@@ -75,8 +75,10 @@ _GROUPS: tuple[tuple[object, tuple[Place, ...]], ...] = (
     (
         _l("Trust"),
         (
+            Place(_l("Issuers"), "console.trust", Permission.ISSUER_READ, "issuers"),
             Place(_l("Signing keys"), "console.signing_keys", Permission.KEY_READ, "keys"),
             Place(_l("Collateral"), "console.collateral", Permission.COLLATERAL_READ, "collateral"),
+            Place(_l("Inspector"), "console.inspector", Permission.INSPECTOR_USE, "inspector"),
         ),
     ),
     (

@@ -12,6 +12,7 @@ from app.blueprints.console import (
     audit,
     collateral,
     components,
+    inspector,
     operators,
     overview,
     policies,
@@ -21,6 +22,7 @@ from app.blueprints.console import (
     secrets,
     settings,
     signing_keys,
+    trust,
 )
 from app.blueprints.console.navigation import account_links, may, navigation
 from app.blueprints.console.queries import decision_query
@@ -62,6 +64,8 @@ def blueprint() -> Blueprint:
         audit,
         operators,
         settings,
+        trust,
+        inspector,
         components,
     ):
         pages.add_to(bp)

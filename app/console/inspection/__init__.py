@@ -1,0 +1,1 @@
+"""Things that operators paste, taken apart: nothing is recorded, nothing is written."""
