@@ -7,13 +7,18 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.attestation.reference_values import ReferenceValue
+from app.attestation.reference_values import (
+    ANY_EXPIRY,
+    ExpiryRange,
+    ReferenceValue,
+    RegisteredValue,
+)
 from app.broker.secrets import (
     EVERY_PATH,
     VERSION_PAGE,
@@ -86,6 +91,7 @@ class MemoryDatabase:
         self.deleted_secrets: dict[ResourceID, DeletedSecret] = {}
         self.last_versions: dict[ResourceID, int] = {}
         self.reference_values: dict[str, ReferenceValue] = {}
+        self.registered: list[RegisteredValue] = []
         self.operators: dict[str, Operator] = {}
         self.console_sessions: dict[str, ConsoleSession] = {}
         self.attempts: dict[str, Count] = {}
@@ -506,25 +512,59 @@ class MemoryReferenceValues:
     def put(self, values: list[ReferenceValue], by: str) -> None:
         self.db.write()
         self.db.reference_values.update({value.name: value for value in values})
+        newest = {value.name: value for value in values}
+        self.db.registered = [
+            replace(each, active=each.active and each.value.name not in newest)
+            for each in self.db.registered
+        ]
+        for value in values:
+            number, active = len(self.db.registered) + 1, newest[value.name] is value
+            self.db.registered.append(RegisteredValue(number, value, by, active))
         self.db.raise_revision("reference_values")
 
     def withdraw(self, name: str, at: datetime, by: str) -> bool:
         self.db.write()
         self.db.raise_revision("reference_values")
+        self.db.registered = [
+            replace(each, active=False, withdrawn_at=at, withdrawn_by=by)
+            if each.active and each.value.name == name
+            else each
+            for each in self.db.registered
+        ]
         return self.db.reference_values.pop(name, None) is not None
 
-    def page(
-        self, *, after: str | None, limit: int, containing: str | None = None
-    ) -> list[ReferenceValue]:
-        values = sorted(self.db.reference_values.values(), key=lambda v: v.name)
-        wanted = (containing or "").lower()
-        return [
-            v for v in values if (after is None or v.name > after) and wanted in v.name.lower()
-        ][:limit]
+    def find_all(self, names: Sequence[str]) -> dict[str, ReferenceValue]:
+        return {n: self.db.reference_values[n] for n in names if n in self.db.reference_values}
 
     def expiring(self, since: datetime, limit: int) -> list[ReferenceValue]:
         values = [v for v in self.db.reference_values.values() if v.expires_at >= since]
         return sorted(values, key=lambda v: (v.expires_at, v.name))[:limit]
+
+    def history(self, name: str, *, before: int | None, limit: int) -> list[RegisteredValue]:
+        return [
+            each
+            for each in reversed(self.db.registered)
+            if each.value.name == name and (before is None or each.number < before)
+        ][:limit]
+
+    def page(
+        self,
+        *,
+        after: str | None,
+        limit: int,
+        containing: str | None = None,
+        expiry: ExpiryRange = ANY_EXPIRY,
+    ) -> list[ReferenceValue]:
+        values = sorted(self.db.reference_values.values(), key=lambda v: v.name)
+        wanted = (containing or "").lower()
+        return [
+            v
+            for v in values
+            if (after is None or v.name > after)
+            and wanted in v.name.lower()
+            and (expiry.after is None or v.expires_at > expiry.after)
+            and (expiry.until is None or v.expires_at <= expiry.until)
+        ][:limit]
 
 
 class FakeHTTP:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from app.attestation.extractors import Extractor
@@ -27,6 +28,8 @@ MAX_VALUES = 10_000
 # As upstream's: twelve months (wire.md, section 11.2).
 DEFAULT_LIFETIME = timedelta(days=365)
 _CACHED_VALUES = 10_000
+# Time enough to measure a new image and to have its values approved.
+_EXPIRES_SOON = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,33 @@ class ReferenceValue:
     source: str
 
 
+class ExpiryState(StrEnum):
+    """Where a value is in its life."""
+
+    ACTIVE = "active"
+    # Within 30 days it will not exist for policies any more.
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredValue:
+    """One entry in the history of a name.
+
+    Attributes:
+        number: of the entry; later ones are greater.
+        active: whether it is the value of the name, expired or not.
+        withdrawn_at: when it was taken away; ``None`` when it was replaced or is active.
+    """
+
+    number: int
+    value: ReferenceValue
+    registered_by: str
+    active: bool
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DraftReferenceValue:
     """A value before it is registered.
@@ -59,6 +89,17 @@ class DraftReferenceValue:
     name: str
     value: JSONValue
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryRange:
+    """Values that expire after one moment, and at another or before; ``None`` is no bound."""
+
+    after: datetime | None = None
+    until: datetime | None = None
+
+
+ANY_EXPIRY = ExpiryRange()
 
 
 class ReferenceValueStore(Protocol):
@@ -79,8 +120,27 @@ class ReferenceValueStore(Protocol):
         """Take a value away; whether there was one. Raises the ``reference_values`` revision."""
         ...
 
+    def find_all(self, names: Sequence[str]) -> dict[str, ReferenceValue]:
+        """The newest value of each of these names that has one, expired or not."""
+        ...
+
+    def history(self, name: str, *, before: int | None, limit: int) -> list[RegisteredValue]:
+        """Everything that was ever registered under a name, newest first.
+
+        Args:
+            name: of the value.
+            before: only entries with a number below this one.
+            limit: at most this many.
+        """
+        ...
+
     def page(
-        self, *, after: str | None, limit: int, containing: str | None = None
+        self,
+        *,
+        after: str | None,
+        limit: int,
+        containing: str | None = None,
+        expiry: ExpiryRange = ANY_EXPIRY,
     ) -> list[ReferenceValue]:
         """Values by name, from the first name after ``after``.
 
@@ -88,6 +148,7 @@ class ReferenceValueStore(Protocol):
             after: a name, or ``None`` to begin with the first.
             limit: at most this many.
             containing: only names with this text somewhere, whatever the case of ASCII letters.
+            expiry: only values that expire then.
         """
         ...
 
@@ -234,15 +295,44 @@ class ReferenceValues:
         """The value of a name, expired or not."""
         return self._store.find(name) if _is_name(name) else None
 
+    def find_all(self, names: Sequence[str]) -> dict[str, ReferenceValue]:
+        """The newest value of each of these names that has one, expired or not."""
+        return self._store.find_all([name for name in names if _is_name(name)])
+
+    def history(self, name: str, *, before: int | None, limit: int) -> list[RegisteredValue]:
+        """Everything that was ever registered under a name; see ``ReferenceValueStore.history``."""
+        if not _is_name(name):
+            return []
+        return self._store.history(name, before=before, limit=limit)
+
     def page(
-        self, *, after: str | None, limit: int, containing: str | None = None
+        self,
+        *,
+        after: str | None,
+        limit: int,
+        containing: str | None = None,
+        state: ExpiryState | None = None,
     ) -> list[ReferenceValue]:
         """Values by name, expired ones too; see ``ReferenceValueStore.page``."""
-        return self._store.page(after=after, limit=limit, containing=containing)
+        now = self._clock.now()
+        expiry = {
+            None: ANY_EXPIRY,
+            ExpiryState.ACTIVE: ExpiryRange(after=now + _EXPIRES_SOON),
+            ExpiryState.EXPIRING: ExpiryRange(after=now, until=now + _EXPIRES_SOON),
+            ExpiryState.EXPIRED: ExpiryRange(until=now),
+        }[state]
+        return self._store.page(after=after, limit=limit, containing=containing, expiry=expiry)
 
     def expiring(self, since: datetime, limit: int) -> list[ReferenceValue]:
         """Values that expire at a moment or later, the first to expire first."""
         return self._store.expiring(since, limit)
+
+    def state_of(self, value: ReferenceValue) -> ExpiryState:
+        """Where a value is in its life now."""
+        left = value.expires_at - self._clock.now()
+        if left <= timedelta(0):
+            return ExpiryState.EXPIRED
+        return ExpiryState.EXPIRING if left <= _EXPIRES_SOON else ExpiryState.ACTIVE
 
     def withdraw(self, name: str, actor: Actor) -> None:
         """Take a value away from policies.

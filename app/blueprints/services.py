@@ -13,6 +13,7 @@ from app.broker.custody import Custody
 from app.broker.policies import ResourcePolicies
 from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
+from app.console.attested_values import AttestedValues
 from app.console.audit_keeping import AuditKeeping
 from app.console.certificates import CertificateLine
 from app.console.decision_hours import DecisionHours
@@ -24,6 +25,8 @@ from app.console.inspection.inspectors import Inspectors
 from app.console.issuer_requests import IssuerDesk
 from app.console.operators import OperatorService
 from app.console.proposals import Proposals
+from app.console.reference_value_imports import Imports
+from app.console.reference_value_use import ReferenceValueUse
 from app.console.secret_reach import SecretReach
 from app.console.sessions import ConsoleSessions
 from app.console.sign_ins import SignIns
@@ -78,6 +81,9 @@ class Services:
     proposals: Proposals
     secret_reach: SecretReach
     collateral: CollateralLibrary
+    imports: Imports
+    reference_value_use: ReferenceValueUse
+    attested_values: AttestedValues
     housekeeping: Callable[[], None]
     rotate_tickets: Callable[[Actor], None]
     rewrap: Callable[[Actor], int]

@@ -48,6 +48,7 @@ _WARN = {
     "warning": _l("warning"),
 }
 _INFO = {
+    "added": _l("added"),
     "draft": _l("draft"),
     "next": _l("next"),
     "open": _l("open"),
@@ -63,6 +64,7 @@ _PLAIN = {
     "read": _l("read"),
     "reference value": _l("reference value"),
     "release": _l("release"),
+    "renewed": _l("renewed"),
     "replaced": _l("replaced"),
     "signing key": _l("signing key"),
     "withdrawn": _l("withdrawn"),

@@ -8,10 +8,18 @@ from typing import Any
 
 import click
 
+from app.attestation.reference_values import DraftReferenceValue, ExpiryState
+from app.blueprints.services import Services
 from app.cli.opening import CONFIG, actor, opened
-from app.trust.errors import MalformedReferenceValueError
+from app.console.attested_values import take
+from app.console.changes import ReferenceValuesChange
+from app.console.reference_value_files import parse_expiry, parse_value
+from app.trust.errors import MalformedReferenceValueError, ReferenceValueNotFoundError
 from guest.wire.errors import WireError
 from guest.wire.strict_json import parse_json_object
+
+_SOURCE = "terminal"
+_DRAFT = click.option("--draft", is_flag=True, help="Only propose it, and print the proposal's id.")
 
 
 @click.group("reference-values")
@@ -32,14 +40,138 @@ def register_values(file: Any, config_path: Path | None) -> None:  # noqa: ANN40
         services.reference_values.register(message, actor())
 
 
-@reference_values.command("list")
+@reference_values.command("add")
+@click.argument("name")
+@click.argument("value")
+@click.option("--expires-at", default="", help="A time like 2027-01-31T00:00Z; else in a year.")
+@_DRAFT
 @CONFIG
-def list_values(config_path: Path | None) -> None:
-    """List the reference values and when each expires."""
+def add_value(
+    name: str, value: str, expires_at: str, config_path: Path | None, *, draft: bool
+) -> None:
+    """Register VALUE, which is JSON, under NAME."""
+    drafted = DraftReferenceValue(name, parse_value(value), parse_expiry(expires_at))
     with opened(config_path) as services:
+        _carry_out(services, ReferenceValuesChange(register=(drafted,), source=_SOURCE), draft)
+
+
+@reference_values.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Only print what would change.")
+@_DRAFT
+@CONFIG
+def import_values(
+    file: Any,  # noqa: ANN401
+    config_path: Path | None,
+    *,
+    dry_run: bool,
+    draft: bool,
+) -> None:
+    """Register all values of FILE, or none: RVPS messages, JSON, or CSV named ….csv."""
+    with opened(config_path) as services:
+        plan = services.imports.plan_file(file.read(), file.name, _SOURCE)
+        change = plan.change()
+        for each in plan.values:
+            before = json.dumps(each.before.value) if each.before else "-"
+            after = json.dumps(each.draft.value)
+            click.echo(f"{each.effect}\t{each.draft.name}\t{before}\t{after}")
+        if not dry_run:
+            _carry_out(services, change, draft)
+
+
+@reference_values.command("list")
+@click.option("--containing", help="Only names with this text somewhere.")
+@click.option("--state", type=click.Choice([state.value for state in ExpiryState]))
+@click.option("--unread", is_flag=True, help="Only what no policy and no recent appraisal reads.")
+@CONFIG
+def list_values(
+    containing: str | None, state: str | None, config_path: Path | None, *, unread: bool
+) -> None:
+    """List the reference values and when each expires."""
+    wanted = ExpiryState(state) if state else None
+    with opened(config_path) as services:
+        values, use = services.reference_values, services.reference_value_use
         after = None
-        while page := services.reference_values.page(after=after, limit=500):
+        while page := (
+            use.unread(after=after, limit=500)
+            if unread
+            else values.page(after=after, limit=500, containing=containing, state=wanted)
+        ):
             for value in page:
                 text = json.dumps(value.value)
                 click.echo(f"{value.name}\t{value.expires_at.isoformat()}\t{text}")
             after = page[-1].name
+
+
+@reference_values.command("show")
+@click.argument("name")
+@CONFIG
+def show_value(name: str, config_path: Path | None) -> None:
+    """Print everything that was ever registered under NAME, newest first, and who reads it."""
+    with opened(config_path) as services:
+        history = services.reference_values.history(name, before=None, limit=500)
+        if not history:
+            raise ReferenceValueNotFoundError("there never was a reference value of this name")
+        for each in history:
+            ended = f"withdrawn by {each.withdrawn_by}" if each.withdrawn_at else "replaced"
+            state = services.reference_values.state_of(each.value) if each.active else ended
+            at = each.value.registered_at.strftime("%Y-%m-%d %H:%M:%S")
+            facts = (at, each.registered_by, each.value.source, state, json.dumps(each.value.value))
+            click.echo("\t".join(facts))
+        readers = services.reference_value_use.survey().by_policies.get(name, ())
+        click.echo(f"read by {', '.join(readers) or 'no policy'}")
+
+
+@reference_values.command("missing")
+@CONFIG
+def list_missing(config_path: Path | None) -> None:
+    """List names that policies read and that have no value: name, policies, newest decision."""
+    with opened(config_path) as services:
+        for each in services.reference_value_use.missing():
+            policies = ",".join(each.policies) or "-"
+            click.echo(f"{each.name}\t{policies}\t{each.decision_id or '-'}")
+
+
+@reference_values.command("withdraw")
+@click.argument("name")
+@_DRAFT
+@CONFIG
+def withdraw_value(name: str, config_path: Path | None, *, draft: bool) -> None:
+    """Take a value away from policies; its history stays."""
+    with opened(config_path) as services:
+        _carry_out(services, ReferenceValuesChange(withdraw=(name,), source=_SOURCE), draft)
+
+
+@reference_values.command("take")
+@click.argument("decision_id")
+@click.option("--name", "names", multiple=True, help="Take this one; without it, only list.")
+@_DRAFT
+@CONFIG
+def take_values(
+    decision_id: str, names: tuple[str, ...], config_path: Path | None, *, draft: bool
+) -> None:
+    """Take reference values from what the guest of a decision claimed."""
+    with opened(config_path) as services:
+        offer = services.attested_values.offer(decision_id)
+        if not names:
+            for each in offer.values:
+                state = "met" if each.is_met else "open"
+                claimed = json.dumps(each.claimed)
+                click.echo(f"{state}\t{each.name}\t{each.part}\t{each.claim}\t{claimed}")
+            return
+        _carry_out(services, take(offer, names), draft, origin=decision_id)
+
+
+def _carry_out(
+    services: Services,
+    change: ReferenceValuesChange,
+    draft: bool,  # noqa: FBT001  (as it was asked for)
+    origin: str | None = None,
+) -> None:
+    if draft:
+        click.echo(services.proposals.propose(change, actor(), origin=origin).proposal_id)
+        return
+    if change.register:
+        services.reference_values.add(change.register, change.source, actor())
+    for name in change.withdraw:
+        services.reference_values.withdraw(name, actor())

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.broker.json_pointers import MISSING, resolve
+from app.broker.annotated_evidence import measurement_of
 from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, DecisionStore, Outcome
 from app.trust.json_types import JSONObject, JSONValue
 
@@ -27,18 +27,6 @@ _FRESH = frozenset(
     }
 )
 _EVIDENCE = "ear.veraison.annotated-evidence"
-# Where each TEE says what was launched (the claim dictionary explains them).
-_MEASUREMENTS = {
-    "az-snp-vtpm": "/measurement",
-    "az-tdx-vtpm": "/quote/body/mr_td",
-    "cca": "/realm/cca-realm-initial-measurement",
-    "csv": "/measure",
-    "sample": "/launch_digest",
-    "se": "/image_phkh",
-    "sgx": "/body/mr_enclave",
-    "snp": "/measurement",
-    "tdx": "/quote/body/mr_td",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +88,7 @@ def guest_of(record: DecisionRecord) -> AttestedGuest | None:
     return AttestedGuest(
         at=record.at,
         tee=record.tee,
-        measurement=_measurement(record.tee, about.get(_EVIDENCE)),
+        measurement=measurement_of(claims) or "",
         status=str(about.get("ear.status", "")),
         policy_id=str(about.get("ear.appraisal-policy-id", "")),
         issuer=record.issuer or "",
@@ -151,14 +139,6 @@ def _rebuilt(record: DecisionRecord) -> JSONObject:
         }
     issued = int(record.at.timestamp())
     return {"iss": record.issuer, "jti": record.token_id, "iat": issued, "submods": submods}
-
-
-def _measurement(tee: str | None, evidence: JSONValue) -> str:
-    pointer = _MEASUREMENTS.get(tee or "")
-    if pointer is None or not isinstance(evidence, dict):
-        return ""
-    value = resolve(evidence.get(tee or ""), pointer)
-    return "" if value is MISSING else str(value)
 
 
 def _lasting(value: JSONValue) -> JSONValue:

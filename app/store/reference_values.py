@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
-from app.attestation.reference_values import ReferenceValue
+from app.attestation.reference_values import (
+    ANY_EXPIRY,
+    ExpiryRange,
+    ReferenceValue,
+    RegisteredValue,
+)
 from app.store.database import Database
 from app.store.revisions import Counted, raise_revision
 from app.store.tables import reference_values
@@ -22,6 +29,21 @@ _VALUE = select(
     _COLUMNS.source,
 )
 _FIND = _VALUE.where(_COLUMNS.name == bindparam("of_name"), _COLUMNS.active)
+_FIND_ALL = _VALUE.where(_COLUMNS.name.in_(bindparam("names", expanding=True)), _COLUMNS.active)
+_HISTORY = (
+    select(
+        _COLUMNS.row_id,
+        _COLUMNS.active,
+        _COLUMNS.registered_by,
+        _COLUMNS.withdrawn_at,
+        _COLUMNS.withdrawn_by,
+        *_VALUE.selected_columns,
+    )
+    .where(_COLUMNS.name == bindparam("of_name"))
+    .order_by(_COLUMNS.row_id.desc())
+)
+# Fewer than the parameters that either engine takes in one statement.
+_NAMES_AT_ONCE = 500
 _BY_NAME = _VALUE.where(_COLUMNS.active).order_by(_COLUMNS.name)
 _BY_EXPIRY = (
     _VALUE.where(_COLUMNS.active, _COLUMNS.expires_at >= bindparam("since"))
@@ -81,13 +103,40 @@ class SQLReferenceValueStore:
         row = {"of_name": name, "at": at, "by": by}
         return connection.execute(_WITHDRAW, row).rowcount > 0
 
+    def find_all(self, names: Sequence[str]) -> dict[str, ReferenceValue]:
+        """The newest value of each of these names that has one, expired or not."""
+        found: dict[str, ReferenceValue] = {}
+        with self.database.read() as connection:
+            for start in range(0, len(names), _NAMES_AT_ONCE):
+                some = list(names[start : start + _NAMES_AT_ONCE])
+                rows = connection.execute(_FIND_ALL, {"names": some})
+                found |= {row.name: _value(row) for row in rows}
+        return found
+
+    def history(self, name: str, *, before: int | None, limit: int) -> list[RegisteredValue]:
+        """Everything that was ever registered under a name, newest first."""
+        statement = _HISTORY.limit(limit)
+        if before is not None:
+            statement = statement.where(_COLUMNS.row_id < before)
+        with self.database.read() as connection:
+            return [_entry(row) for row in connection.execute(statement, {"of_name": name})]
+
     def page(
-        self, *, after: str | None, limit: int, containing: str | None = None
+        self,
+        *,
+        after: str | None,
+        limit: int,
+        containing: str | None = None,
+        expiry: ExpiryRange = ANY_EXPIRY,
     ) -> list[ReferenceValue]:
         """Values by name; see ``ReferenceValueStore.page``."""
         statement = _BY_NAME.limit(limit)
         if containing is not None:
             statement = statement.where(_COLUMNS.name.icontains(containing, autoescape=True))
+        if expiry.after is not None:
+            statement = statement.where(_COLUMNS.expires_at > expiry.after)
+        if expiry.until is not None:
+            statement = statement.where(_COLUMNS.expires_at <= expiry.until)
         if after is not None:
             statement = statement.where(_COLUMNS.name > after)
         with self.database.read() as connection:
@@ -102,3 +151,10 @@ class SQLReferenceValueStore:
 
 def _value(row: Row[str, JSONValue, datetime, datetime, str]) -> ReferenceValue:
     return ReferenceValue(*row)
+
+
+def _entry(row: Row[*tuple[Any, ...]]) -> RegisteredValue:
+    number, active, registered_by, withdrawn_at, withdrawn_by, *value = row
+    return RegisteredValue(
+        number, ReferenceValue(*value), registered_by, active, withdrawn_at, withdrawn_by
+    )

@@ -113,6 +113,9 @@ Index(
     postgresql_where=text("active"),
 )
 
+# The history of one name.
+Index("ix_reference_values_name", reference_values.c.name, reference_values.c.row_id)
+
 consumed_nonces = Table(
     "consumed_nonces",
     metadata,

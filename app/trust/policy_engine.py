@@ -67,6 +67,18 @@ class LiteralMember:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceNames:
+    """Names of reference values that a policy can ask for.
+
+    Attributes:
+        is_complete: whether these are all; not when a name is computed.
+    """
+
+    names: frozenset[str]
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """Which lines of a policy an evaluation reached, 1-based."""
 
@@ -117,6 +129,14 @@ class PolicyEngine(Protocol):
         Args:
             policy: the policy.
             rule: the name of a rule in package ``policy``.
+
+        Raises:
+            MalformedPolicyError: it does not parse or compile.
+        """
+        ...
+
+    def reference_names(self, policy: PolicyText) -> ReferenceNames:
+        """Which reference values a policy can ask for, as far as its source tells.
 
         Raises:
             MalformedPolicyError: it does not parse or compile.

@@ -28,11 +28,13 @@ from app.trust.policy_engine import (
     Coverage,
     LiteralMember,
     PolicyText,
+    ReferenceNames,
     ReferenceValueLookup,
     Undefined,
 )
 from app.trust.rego_conditions import read_conditions
 from app.trust.rego_limits import MAX_COLUMNS, MAX_LINES, MAX_POLICY_BYTES, check_limits
+from app.trust.rego_references import read_reference_names
 from app.trust.rego_source import RegoSource
 
 PACKAGE = "policy"
@@ -161,6 +163,11 @@ class RegorusEngine:
         """See ``PolicyEngine.conditions``."""
         compiled = _Compiled(policy, reference_values=True)
         return read_conditions(compiled.engine.get_ast_as_json(), policy.text, rule)
+
+    def reference_names(self, policy: PolicyText) -> ReferenceNames:
+        """See ``PolicyEngine.reference_names``."""
+        compiled = _Compiled(policy, reference_values=True)
+        return read_reference_names(compiled.engine.get_ast_as_json())
 
     def evaluate(
         self,

@@ -10,6 +10,7 @@ from flask import Flask
 from app import named
 from app.blueprints.services import Services
 from app.console.explanations import Explanations
+from app.console.reference_value_imports import Imports
 from app.console.secret_reach import SecretReach
 from app.named import Faults
 from app.settings import Settings
@@ -30,6 +31,7 @@ from app.wiring.broker import (
 from app.wiring.collateral import collateral_library, collateral_sources, refresher
 from app.wiring.console import (
     admin_tokens,
+    attested_values,
     audit_keeping,
     check_health,
     close,
@@ -39,6 +41,7 @@ from app.wiring.console import (
     inspectors,
     posture,
     proposals,
+    reference_value_use,
     replay,
     rewrap,
     rotate_tickets,
@@ -127,6 +130,9 @@ def wire(app: Flask, settings: Settings) -> Wired:
         secret_reach=SecretReach(base.decisions, kbs.policies, base.engine, base.revisions),
         collateral=collateral_library(base, collateral),
         housekeeping=housekeeping(base, refresher(base, collateral)),
+        imports=Imports(attestation.reference_values, base.clock),
+        reference_value_use=reference_value_use(base, attestation),
+        attested_values=attested_values(base, attestation),
         rotate_tickets=lambda actor: rotate_tickets(base, actor),
         rewrap=lambda actor: rewrap(base, actor),
         check_health=lambda: check_health(base),

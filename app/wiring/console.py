@@ -22,6 +22,7 @@ from app.config import ReadSettings
 from app.console.access_rules import AccessRule
 from app.console.admin_tokens import AdminTokens
 from app.console.attempts import Attempts
+from app.console.attested_values import AttestedValues
 from app.console.audit_keeping import AuditKeeping
 from app.console.certificates import server_root
 from app.console.changes import Changes
@@ -33,6 +34,7 @@ from app.console.inspection.resource_uris import URIInspector
 from app.console.inspection.tokens import TokenInspector
 from app.console.operators import OperatorService
 from app.console.proposals import Proposals
+from app.console.reference_value_use import ReferenceValueUse
 from app.console.second_factors import SecondFactors
 from app.console.sessions import ConsoleSessions, SessionTimes
 from app.console.sign_ins import KINDS, SignIns
@@ -171,6 +173,28 @@ def audit_keeping(base: Foundations) -> AuditKeeping:
     days = base.settings.audit.retention_days
     retention = None if days is None else timedelta(days=days)
     return AuditKeeping(base.audit, base.database.transaction, base.clock, retention)
+
+
+def reference_value_use(base: Foundations, attestation: AttestationService) -> ReferenceValueUse:
+    """Who reads which reference value."""
+    return ReferenceValueUse(
+        policies=attestation.policies,
+        values=attestation.reference_values,
+        engine=base.engine,
+        decisions=base.decisions,
+        clock=base.clock,
+    )
+
+
+def attested_values(base: Foundations, attestation: AttestationService) -> AttestedValues:
+    """Reference values that recorded attestations offer."""
+    return AttestedValues(
+        decisions=base.decisions,
+        policies=base.policies,
+        engine=base.engine,
+        values=attestation.reference_values,
+        clock=base.clock,
+    )
 
 
 def housekeeping(base: Foundations, collateral: Refresher) -> Callable[[], None]:

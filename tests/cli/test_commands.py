@@ -404,6 +404,43 @@ def test_a_message_that_is_none_is_refused(site: Site, content: bytes) -> None:
     assert "malformed-" in site.refuses("reference-values", "register", path)
 
 
+def test_a_reference_value_goes_through_its_life(site: Site) -> None:
+    """Added, imported, shown, found unread, withdrawn."""
+    site.does("reference-values", "add", "a/b", '["1"]', "--expires-at", "2100-01-01T00:00Z")
+    assert "malformed-" in site.refuses("reference-values", "add", "a", "abc")
+    path = site.file("values.csv", "name,value\na/b,2\nc,x\n")
+    tried = site.does("reference-values", "import", path, "--dry-run")
+    assert tried.splitlines() == ['replaced\ta/b\t["1"]\t2', 'added\tc\t-\t"x"']
+    listed = ("reference-values", "list", "--containing", "C")
+    assert site.does(*listed) == ""
+    site.does("reference-values", "import", path)
+    assert site.does(*listed).startswith("c\t")
+    bad = site.file("bad.csv", "name,value\nd,1\ne\n,2\n")
+    said = site.refuses("reference-values", "import", bad)
+    assert ("line 3" in said, "line 4" in said) == (True, True)
+    assert "c\t" in site.does("reference-values", "list", "--unread", "--state", "active")
+    site.does("reference-values", "withdraw", "a/b")
+    lines = site.does("reference-values", "show", "a/b").splitlines()
+    assert [line.split("\t")[-1] for line in lines] == ["2", '["1"]', "read by no policy"]
+    assert "withdrawn by" in lines[0]
+    assert "not-found" in site.refuses("reference-values", "show", "never")
+    assert "not-found" in site.refuses("reference-values", "withdraw", "a/b")
+    assert "launch_digest\tdefault_cpu\t-" in site.does("reference-values", "missing")
+
+
+def test_reference_values_are_taken_from_a_decision(site: Site, decisions: list[str]) -> None:
+    """Listed first; a draft changes nothing."""
+    offered = site.does("reference-values", "take", decisions[2]).splitlines()
+    assert 'open\tsvn\tcpu0\tinput.sample.svn\t"0"' in offered
+    take = ("reference-values", "take", decisions[2], "--name")
+    assert "malformed-request" in site.refuses(*take, "launch_digest")
+    proposal_id = site.does(*take, "svn", "--draft").strip()
+    assert proposal_id in site.does("proposals", "list")
+    site.does(*take, "svn")
+    assert '["1", "0"]' in site.does("reference-values", "show", "svn")
+    assert "decision-not-found" in site.refuses("reference-values", "take", "0" * 32)
+
+
 def test_reference_values_are_registered_and_listed(site: Site, message: str) -> None:
     """Name, expiry, value."""
     site.does("reference-values", "register", message)

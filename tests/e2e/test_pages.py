@@ -92,8 +92,11 @@ def test_the_console_how_tos_run_to_their_end(tmp_path: Path) -> None:
     with running(command, f"http://127.0.0.1:{port}", tmp_path / "log"):
         shutil.copy(tmp_path / "var" / "demo.toml", tmp_path / "vouchgate.toml")
         output = run(script_of("how-to/manage-secrets.md"), tmp_path)
+        output += run(script_of("how-to/manage-reference-values.md"), tmp_path)
     assert "default/app/password version 3" in output
     assert "default/app/key version 2" in output
+    assert "read by default_cpu" in output
+    assert "added\tmr_td" in output
 
 
 def test_sealed_secrets_are_opened_as_the_page_says(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_every_operation_answers_as_described(callers: dict[str, Caller]) -> Non
     )
     observe(walk)
     keep_secrets(walk, resource)
+    keep_reference_values(walk)
     walk.operate("DELETE /kbs/v0/resource/{repository}/{type}/{tag}", path_parameters=resource)
     assert walk.succeeded == set(OPERATIONS)
 
@@ -151,6 +152,24 @@ def administer(walk: Walk, resource: dict[str, str]) -> None:
         body=b"\x00a secret of bytes\xff",
     )
     walk.operate("POST /api/v1/keys/rotate")
+
+
+def keep_reference_values(walk: Walk) -> None:
+    """The life of a reference value by the REST API of operators."""
+    base = "/api/v1/reference-values"
+    walk.operate(f"POST {base}", body={"values": [{"name": "walked", "value": ["1"]}]})
+    walk.operate(f"POST {base}/import", body={"walked": ["2"]})
+    for path in (base, f"{base}/missing"):
+        walk.operate(f"GET {path}")
+    walk.operate(f"GET {base}/history", query={"name": "walked"})
+    walk.operate(f"DELETE {base}", query={"name": "walked"})
+    walk.operate(f"DELETE {base}", query={"name": "svn"})
+    of_appraisals = {"kind": "appraisal", "outcome": "allowed"}
+    (record, *_) = walk.operate("GET /api/v1/decisions", query=of_appraisals).json()
+    seen = {"decision_id": record["decision_id"]}
+    taking = "/api/v1/decisions/{decision_id}/reference-values"
+    walk.operate(f"GET {taking}", path_parameters=seen)
+    walk.operate(f"POST {taking}", path_parameters=seen, body={"names": ["svn"]})
 
 
 def keep_secrets(walk: Walk, resource: dict[str, str]) -> None:

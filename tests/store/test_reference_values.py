@@ -10,7 +10,7 @@ from sqlalchemy import text
 from store.every_port import Stores
 from store.threads import at_once
 
-from app.attestation.reference_values import ReferenceValue
+from app.attestation.reference_values import ExpiryRange, ReferenceValue
 from app.store.database import Database
 from app.trust.errors import MalformedRequestError
 
@@ -155,3 +155,47 @@ def test_the_first_to_expire_come_first(stores: Stores, now: datetime) -> None:
     found = stores.reference_values.expiring(now, 10)
     assert [value.name for value in found] == ["soon", "later"]
     assert stores.reference_values.expiring(now, 1) == found[:1]
+
+
+def test_the_history_of_a_name_is_paged(
+    stores: Stores, value: ReferenceValue, now: datetime
+) -> None:
+    """Replaced and withdrawn entries stay, each with who did it; other names are not among them."""
+    put(stores, value, replace(value, name="other"))
+    put(stores, replace(value, value=2))
+    with stores.transaction():
+        stores.reference_values.withdraw(value.name, now, "bob")
+    newest, oldest = stores.reference_values.history(value.name, before=None, limit=9)
+    assert (newest.value.value, newest.active) == (2, False)
+    assert (newest.registered_by, newest.withdrawn_by, newest.withdrawn_at) == ("alice", "bob", now)
+    assert (oldest.value, oldest.withdrawn_by) == (value, None)
+    page = stores.reference_values.history(value.name, before=newest.number, limit=9)
+    assert page == [oldest]
+    assert stores.reference_values.history(value.name, before=None, limit=1) == [newest]
+    assert stores.reference_values.history("never", before=None, limit=9) == []
+
+
+def test_many_names_are_found_at_once(stores: Stores, value: ReferenceValue) -> None:
+    """More than one statement takes parameters for; those without a value are left out."""
+    values = [replace(value, name=f"n{number}") for number in range(1200)]
+    put(stores, *values)
+    names = [each.name for each in values] + ["never"]
+    found = stores.reference_values.find_all(names)
+    assert found == {each.name: each for each in values}
+    assert stores.reference_values.find_all([]) == {}
+
+
+def test_a_page_can_keep_to_an_expiry(stores: Stores, value: ReferenceValue, now: datetime) -> None:
+    """After one moment, at another or before: to the microsecond."""
+    moment = timedelta(microseconds=1)
+    for name, expires_at in (("a", now), ("b", now + moment), ("c", now + 2 * moment)):
+        put(stores, replace(value, name=name, expires_at=expires_at))
+
+    def names(expiry: ExpiryRange) -> list[str]:
+        page = stores.reference_values.page(after=None, limit=9, expiry=expiry)
+        return [each.name for each in page]
+
+    assert names(ExpiryRange(until=now)) == ["a"]
+    assert names(ExpiryRange(after=now, until=now + moment)) == ["b"]
+    assert names(ExpiryRange(after=now + moment)) == ["c"]
+    assert names(ExpiryRange()) == ["a", "b", "c"]

@@ -11,6 +11,7 @@ from app.blueprints.console import (
     api_collateral,
     api_inspector,
     api_proposals,
+    api_reference_values,
     api_secrets,
     api_trust,
     audit,
@@ -36,6 +37,7 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
         api_secrets.add_to(bp)
         api_trust.add_to(bp)
     if with_attestation:
+        api_reference_values.add_to(bp)
         _add_keys(bp)
         api_collateral.add_to(bp)
     return bp

@@ -21,20 +21,6 @@ class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     based_on = IntegerField(widget=HiddenInput(), validators=[NumberRange(min=0)])
 
 
-class ReferenceValueForm(FlaskForm):  # type: ignore[misc]
-    """One reference value."""
-
-    name = StringField("Name", [InputRequired("A value has a name.")])
-    value = TextAreaField("Value, JSON", [InputRequired("A value is JSON.")])
-    expires_at = StringField("Expires at")
-
-
-class ReferenceValueFileForm(FlaskForm):  # type: ignore[misc]
-    """A file of reference values."""
-
-    file = FileField("File", [InputRequired("Choose a file.")])
-
-
 class CollateralBundleForm(FlaskForm):  # type: ignore[misc]
     """A signed bundle of collateral."""
 

@@ -1,124 +1,132 @@
-"""Pages of reference values: list and search, add, import, withdraw."""
+"""Pages of reference values: the list, one value with its history and readers, what is missing."""
 
 from __future__ import annotations
 
 import json
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
 
-from app.attestation.reference_values import DraftReferenceValue
-from app.blueprints.console.forms import ReferenceValueFileForm, ReferenceValueForm
+from app.attestation.reference_values import ExpiryState, ReferenceValue
 from app.blueprints.console.navigation import may
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
-from app.blueprints.parsing import page_limit
+from app.blueprints.gate import access
+from app.blueprints.parsing import page_limit, whole_number
 from app.console.permissions import Permission
-from app.console.reference_value_files import (
-    is_message,
-    parse_csv_file,
-    parse_expiry,
-    parse_json_file,
-    parse_value,
-)
-from app.trust.errors import MalformedReferenceValueError, ReferenceValueNotFoundError
+from app.trust.errors import MalformedRequestError, ReferenceValueNotFoundError
+from app.trust.json_types import JSONValue
 
-_SOURCE = "console"
+HISTORY_PAGE = 50
+# Who vouches for what a TEE claims; the pages of the verifiers tell more.
+SIGNERS = {
+    "az-snp-vtpm": _l("AMD's secure processor, and the virtual TPM that it vouches for"),
+    "az-tdx-vtpm": _l("Intel's quoting enclave, and the virtual TPM that it vouches for"),
+    "cca": _l("the Arm platform's attestation key"),
+    "csv": _l("Hygon's secure processor"),
+    "sample": _l("nobody: anyone can forge the evidence of the sample TEE"),
+    "se": _l("IBM's Secure Execution firmware"),
+    "sgx": _l("Intel's quoting enclave"),
+    "snp": _l("AMD's secure processor"),
+    "tdx": _l("Intel's quoting enclave"),
+    "tpm": _l("a TPM whose key the settings may name"),
+}
 
 
 def add_to(bp: Blueprint) -> None:
     """Add the routes."""
-    _add_reading(bp)
-    _add_writing(bp)
-    _add_withdrawing(bp)
+    _add_lists(bp)
+    _add_one(bp)
 
 
-def _add_reading(bp: Blueprint) -> None:
+def _add_lists(bp: Blueprint) -> None:
     @bp.get("/reference-values")
     @access(Permission.REFERENCE_VALUE_READ)
     def reference_values() -> ResponseReturnValue:
         limit, wanted = page_limit(), request.args.get("q") or None
-        after = request.args.get("after") or None
-        page = services().reference_values.page(after=after, limit=limit, containing=wanted)
+        after, state = request.args.get("after") or None, expiry_state()
+        is_unread = request.args.get("use") == "unread"
+        if is_unread:
+            page = services().reference_value_use.unread(after=after, limit=limit)
+        else:
+            page = services().reference_values.page(
+                after=after, limit=limit, containing=wanted, state=state
+            )
+        survey = services().reference_value_use.survey()
         return render_template(
             "console/reference_values/list.html",
-            values=[(each, json.dumps(each.value, ensure_ascii=False)) for each in page],
-            now=services().clock.now(),
+            values=[_line(each, survey.by_policies.get(each.name, ())) for each in page],
+            computing=survey.computing,
             wanted=wanted,
+            state=state,
+            states=list(ExpiryState),
+            is_unread=is_unread,
             after=after,
             next_after=page[-1].name if len(page) == limit else None,
             may_write=may(g.caller, Permission.REFERENCE_VALUE_WRITE),
         )
 
-
-def _add_writing(bp: Blueprint) -> None:
-    @bp.route("/reference-values/new", methods=["GET", "POST"])
-    @access(Permission.REFERENCE_VALUE_WRITE)
-    def new_reference_value() -> ResponseReturnValue:
-        form = ReferenceValueForm(data=request.args.to_dict())
-        if not form.validate_on_submit():
-            return render_template("console/reference_values/new.html", form=form)
-        try:
-            name = _add_from(form)
-        except MalformedReferenceValueError as error:
-            page = render_template(
-                "console/reference_values/new.html", form=form, fault=error.message
-            )
-            return page, 400
-        flash(f"{name} is registered; policies see it from the next appraisal on.")
-        return redirect(url_for(".reference_values", q=name), 303)
-
-    @bp.route("/reference-values/import", methods=["GET", "POST"])
-    @access(Permission.REFERENCE_VALUE_WRITE)
-    def import_reference_values() -> ResponseReturnValue:
-        form = ReferenceValueFileForm()
-        if not form.validate_on_submit():
-            return render_template("console/reference_values/import.html", form=form)
-        try:
-            count = _import(form.file.data.read(), form.file.data.filename or "")
-        except MalformedReferenceValueError as error:
-            form.file.errors = [error.message]
-            return render_template("console/reference_values/import.html", form=form), 400
-        flash(f"Reference values registered: {count}.")
-        return redirect(url_for(".reference_values"), 303)
+    @bp.get("/reference-values/missing")
+    @access(Permission.REFERENCE_VALUE_READ)
+    def missing_reference_values() -> ResponseReturnValue:
+        return render_template(
+            "console/reference_values/missing.html",
+            names=services().reference_value_use.missing(),
+            may_write=may(g.caller, Permission.REFERENCE_VALUE_WRITE),
+        )
 
 
-def _add_withdrawing(bp: Blueprint) -> None:
-    @bp.get("/reference-values/withdraw")
-    @access(Permission.REFERENCE_VALUE_WRITE)
-    def confirm_withdrawal() -> ResponseReturnValue:
-        value = services().reference_values.find(request.args.get("name", ""))
-        if value is None:
-            raise ReferenceValueNotFoundError("there is no reference value of this name")
-        shown = json.dumps(value.value, indent=2, ensure_ascii=False)
-        return render_template("console/reference_values/withdraw.html", value=value, shown=shown)
+def _add_one(bp: Blueprint) -> None:
+    @bp.get("/reference-values/show")
+    @access(Permission.REFERENCE_VALUE_READ)
+    def reference_value() -> ResponseReturnValue:
+        name = request.args.get("name", "")
+        before = whole_number(request.args, "before", 0) or None
+        history = services().reference_values.history(name, before=before, limit=HISTORY_PAGE)
+        if not history:
+            raise ReferenceValueNotFoundError("there never was a reference value of this name")
+        value, survey = (
+            services().reference_values.find(name),
+            services().reference_value_use.survey(),
+        )
+        return render_template(
+            "console/reference_values/show.html",
+            name=name,
+            value=value,
+            shown=as_json(value.value, indent=2) if value else None,
+            state=services().reference_values.state_of(value) if value else None,
+            history=[(each, as_json(each.value.value)) for each in history],
+            older=history[-1].number if len(history) == HISTORY_PAGE else None,
+            readers=survey.by_policies.get(name, ()),
+            read_by=survey.by_appraisals.get(name),
+            computing=survey.computing,
+            may_write=may(g.caller, Permission.REFERENCE_VALUE_WRITE),
+        )
 
-    @bp.post("/reference-values/withdraw")
-    @access(Permission.REFERENCE_VALUE_WRITE)
-    def withdraw_reference_value() -> ResponseReturnValue:
-        name = request.form.get("name", "")
-        services().reference_values.withdraw(name, actor())
-        flash(f"{name} is withdrawn; for policies it does not exist any more.")
-        return redirect(url_for(".reference_values"), 303)
+
+def expiry_state() -> ExpiryState | None:
+    """The filter of a list, from the parameter ``state``.
+
+    Raises:
+        MalformedRequestError: there is no such state.
+    """
+    text = request.args.get("state")
+    if not text:
+        return None
+    try:
+        return ExpiryState(text)
+    except ValueError as error:
+        choices = ", ".join(ExpiryState)
+        raise MalformedRequestError(f"state is one of {choices}") from error
 
 
-def _add_from(form: ReferenceValueForm) -> str:
-    draft = DraftReferenceValue(
-        (form.name.data or "").strip(),
-        parse_value(form.value.data or ""),
-        parse_expiry(form.expires_at.data or ""),
-    )
-    services().reference_values.add([draft], _SOURCE, actor())
-    return draft.name
+def as_json(value: JSONValue, *, indent: int | None = None) -> str:
+    """A value as people read it."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
-def _import(content: bytes, filename: str) -> int:
-    """Register what a file holds, all or none; how many values."""
-    reference_values = services().reference_values
-    if filename.lower().endswith(".csv"):
-        return len(reference_values.add(parse_csv_file(content), _SOURCE, actor()))
-    document = parse_json_file(content)
-    if is_message(document):
-        return len(reference_values.register(document, actor()))
-    drafts = [DraftReferenceValue(name, value) for name, value in document.items()]
-    return len(reference_values.add(drafts, _SOURCE, actor()))
+def _line(
+    value: ReferenceValue, readers: tuple[str, ...]
+) -> tuple[ReferenceValue, str, ExpiryState, tuple[str, ...]]:
+    """A value, its text, its state, and the policies that read it."""
+    return value, as_json(value.value), services().reference_values.state_of(value), readers
