@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.attestation import verifiers
-from app.attestation.claim_dictionary import Claim, Direction, dictionary
+from app.attestation.claim_dictionary import HASHED_CLAIMS, Claim, Direction, dictionary
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "claims.md"
 
@@ -32,6 +32,10 @@ This page is made from `app/attestation/claim_dictionary` by `python tests/claim
 | words | mean |
 |---|---|
 """
+_TABLE = """\
+| claim | value | judged | meaning | reference values | defined in |
+|---|---|---|---|---|---|
+"""
 _DIRECTIONS = {
     Direction.EQUAL: "You register the values that you accept; another one is another thing.",
     Direction.HIGHER: "A version: what is lower lacks fixes that you may want.",
@@ -48,10 +52,11 @@ def rendered() -> str:
     """The text of the page."""
     parts = [_HEAD]
     parts += [f"| {direction} | {text} |\n" for direction, text in _DIRECTIONS.items()]
+    parts.append("\n## Beside every TEE\n\n")
+    parts += [_TABLE, *(_row(claim) for claim in HASHED_CLAIMS)]
     for name in verifiers._built_in():
         parts.append(f"\n## {name}\n\nVerified as [{name}](verifiers/{name}.md) describes.\n\n")
-        parts.append("| claim | value | judged | meaning | reference values | defined in |\n")
-        parts.append("|---|---|---|---|---|---|\n")
+        parts.append(_TABLE)
         parts += [_row(claim) for claim in dictionary(name)]
     return "".join(parts)
 

@@ -33,6 +33,7 @@ from app.console.sign_ins import SignIns
 from app.trust.audit import Actor, AuditLog
 from app.trust.clock import Clock
 from app.trust.decisions import DecisionRecord, DecisionStore
+from app.trust.policies import PolicyStore
 from app.trust.replays import Replayed
 from app.trust.token_keys import TokenKeys
 
@@ -94,6 +95,8 @@ class Services:
     posture: Posture
     clock: Clock
     explain: Callable[[DecisionRecord], Explanation]
+    appraisal_behind: Callable[[DecisionRecord], DecisionRecord | None]
+    policies: PolicyStore
     effective_settings: Callable[[], EffectiveSettings]
     issuer_desk: IssuerDesk
     certificates: Callable[[], list[CertificateLine]]

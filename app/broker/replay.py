@@ -38,13 +38,17 @@ class ReleaseReplay:
         return Replayed.of(record, outcome, reason)
 
     def _decide(self, record: DecisionRecord) -> tuple[Outcome, str]:
-        policies = tuple(self._policies(record))
+        policies = tuple(self.policies_of(record))
         if not policies:
             return Outcome.DENIED, PolicyDeniedError.code
         return decide_again(record, policies, self.engine)
 
-    def _policies(self, record: DecisionRecord) -> Iterator[ScopedPolicy]:
-        """The policies that decided, the narrowest first."""
+    def policies_of(self, record: DecisionRecord) -> Iterator[ScopedPolicy]:
+        """The policies that decided, the narrowest first.
+
+        Raises:
+            PolicyNotFoundError: no version of a policy has the recorded digest.
+        """
         if "policies" not in record.inputs and record.policy_digest is not None:
             # Records of before there were scopes: one policy, of which only `allow` counted.
             yield ScopedPolicy(Scope(), self._text(record.policy_digest), frozenset({ALLOW}))

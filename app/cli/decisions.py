@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from app.blueprints.services import Services
 from app.cli.opening import CONFIG, opened
-from app.trust.decisions import DecisionKind, DecisionQuery, DecisionRecord, Outcome
+from app.console.decision_export import FORMATS
+from app.console.decision_filters import DecisionFilters
+from app.console.explanation_json import explanation_as_json
+from app.console.remedy_texts import risk_told, told
+from app.trust.decisions import DecisionKind, DecisionRecord, Outcome
 from app.trust.errors import DecisionNotFoundError
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+_OPTIONS = (
+    click.option("--id", help="A decision id, or how it begins."),
+    click.option("--kind", type=click.Choice([kind.value for kind in DecisionKind])),
+    click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome])),
+    click.option("--reason", help="A reason code, such as policy-denied."),
+    click.option("--tee", help="The wire name of a TEE, such as snp."),
+    click.option("--policy", help="A policy id, or the digest of one version."),
+    click.option("--secret", help="repository/type/tag."),
+    click.option("--subject", help="A policy id, or the path of a resource with its plugin."),
+    click.option("--measurement", help="The launch measurement of the guest."),
+    click.option("--token-id", help="The jti of a token."),
+    click.option("--since", help="Made then or later, like 2026-03-04T05:06; UTC."),
+    click.option("--until", help="Made before then."),
+)
+
+
+def filtered(command: Command) -> Command:
+    """Give a command the options that choose decisions."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -21,23 +50,35 @@ def decisions() -> None:
 
 
 @decisions.command("list")
-@click.option("--kind", type=click.Choice([kind.value for kind in DecisionKind]))
-@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]))
-@click.option("--reason", help="A reason code, such as policy-denied.")
+@filtered
+@click.option("--before", help="Only decisions older than this id; for the next page.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @CONFIG
-def list_decisions(config_path: Path | None, *, as_json: bool, **filters: Any) -> None:  # noqa: ANN401
+def list_decisions(
+    config_path: Path | None,
+    *,
+    limit: int,
+    as_json: bool,
+    **filters: str | None,
+) -> None:
     """List decisions, newest first."""
-    kind, outcome = filters.pop("kind"), filters.pop("outcome")
-    query = DecisionQuery(
-        kind=DecisionKind(kind) if kind else None,
-        outcome=Outcome(outcome) if outcome else None,
-        **filters,
-    )
+    query = _filters(filters).checked(limit)
     with opened(config_path) as services:
         for record in services.decisions.page(query):
             click.echo(json.dumps(_summary(record)) if as_json else _line(record))
+
+
+@decisions.command("export")
+@filtered
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="csv")
+@CONFIG
+def export_decisions(config_path: Path | None, form: str, **filters: str | None) -> None:
+    """Write every decision that the filters leave, newest first, to the standard output."""
+    query = _filters(filters).checked(1)
+    with opened(config_path) as services:
+        for line in FORMATS[form](services.decisions, query):
+            click.echo(line, nl=False)
 
 
 @decisions.command("show")
@@ -51,6 +92,31 @@ def show_decision(decision_id: str, config_path: Path | None) -> None:
         click.echo(json.dumps(full, indent=2, ensure_ascii=False))
 
 
+@decisions.command("why")
+@click.argument("decision_id")
+@click.option("--json", "as_json", is_flag=True, help="The whole explanation as JSON.")
+@CONFIG
+def explain_decision(decision_id: str, config_path: Path | None, *, as_json: bool) -> None:
+    """Tell why a decision came out so, and what would have changed it."""
+    with opened(config_path) as services:
+        why = services.explain(_decision(services, decision_id))
+        if as_json:
+            told_in_full = explanation_as_json(why, services.policies)
+            click.echo(json.dumps(told_in_full, indent=2, ensure_ascii=False))
+            return
+        click.echo(f"{why.reason.sentence} {why.reason.change}")
+        for number, way in enumerate(why.ways, 1):
+            click.echo(f"\n{number}. risk: {way.risk}")
+            for remedy in way.remedies:
+                click.echo(f"   {told(remedy)}")
+                place = getattr(remedy, "place", None)
+                if place is not None:
+                    click.echo(f"   {place.policy_id}, line {place.line}: {place.text}")
+                click.echo(f"   The risk: {risk_told(remedy)}")
+        if why.today is not None and why.today.reached:
+            click.echo("\nBy what is set now it would come out as wanted.")
+
+
 @decisions.command("replay")
 @click.argument("decision_id")
 @CONFIG
@@ -62,6 +128,10 @@ def replay_decision(ctx: click.Context, decision_id: str, config_path: Path | No
         click.echo(json.dumps(asdict(replayed), indent=2, ensure_ascii=False))
         if not replayed.same:
             ctx.exit(1)
+
+
+def _filters(options: dict[str, str | None]) -> DecisionFilters:
+    return DecisionFilters({name: value for name, value in options.items() if value is not None})
 
 
 def _decision(services: Services, decision_id: str) -> DecisionRecord:

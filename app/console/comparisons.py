@@ -1,150 +1,100 @@
-"""Claims beside the reference values that a policy compared them with.
-
-The default policies compare in one way, ``listed(input.snp.measurement, "snp_launch_measurement")``
-and three functions like it. Where a policy is written so, its source tells which claim stands
-beside which reference value; where it is not, nothing is guessed.
-"""
+"""Claims beside the reference values that policies compared them with."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.attestation.ear import TrustTier
-from app.trust.json_types import JSONObject, JSONValue
-
-_CALL = re.compile(
-    r"\b(?P<function>listed|equals|at_least|unopposed)\(\s*(?P<claim>[\w.\[\]\"-]+)\s*,"
-    r"\s*\"(?P<name>[^\"\n]+)\"\s*\)"
-)
-_ALIAS = re.compile(r"^(?P<name>\w+) := (?P<path>input[\w.\[\]\"-]*)$", re.MULTILINE)
-_STEP = re.compile(r"\.(?P<member>\w+)|\[\"(?P<quoted>[^\"]+)\"\]")
-_RULE = re.compile(r"^(?P<rule>\w+)\b", re.MULTILINE)
+from app.attestation.appraisal import TRUST_RULE
+from app.console.candidates import conditions_of
+from app.console.claims_at import MISSING, holds, values_at
+from app.console.worlds import Part, World
+from app.trust.json_types import JSONValue
+from app.trust.policy_conditions import Comparison as Compared
+from app.trust.policy_conditions import Path, Reference
+from app.trust.policy_engine import PolicyEngine
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One reference value that was asked for, and the claim it was compared with.
+    """One reference value that was read, and a claim it was compared with.
 
     Attributes:
         name: of the reference value.
-        claim: as the policy writes it, or nothing when the source does not tell.
+        part: of the guest; nothing when the source does not tell.
+        claim: as policies write it; nothing when the source does not tell.
         state: ``missing``, ``differs``, ``met``, or ``read`` when the source does not tell.
-        expected: the reference value, JSON, or nothing when it was missing.
-        actual: the claim's value, JSON, or nothing when it is not there.
-        draft: the reference value that would meet the claim, JSON, or nothing.
-        is_cause: whether a trust claim is not affirming because of it, as far as can be told.
+        expected: the reference value, ``None`` when it was missing.
+        actual: the claim's value, or the list of its values.
+        line: of the policy; 0 when the source does not tell.
+        is_cause: whether another value would have changed the outcome.
     """
 
     name: str
+    part: str
     claim: str
     state: str
-    expected: str
-    actual: str
-    draft: str
+    expected: JSONValue
+    actual: JSONValue
+    line: int
     is_cause: bool
 
 
-def compared(
-    text: str, policy_input: JSONObject, read: JSONObject, vector: dict[str, int]
-) -> list[Comparison]:
-    """Every reference value that was read, causes first.
+def compared(world: World, engine: PolicyEngine, causes: frozenset[str]) -> list[Comparison]:
+    """Every reference value that the policies compare something with, causes first.
 
     Args:
-        text: of the policy.
-        policy_input: what it saw as ``input``.
-        read: reference values by name, ``None`` for those that were missing.
-        vector: the trust vector that came out.
+        world: as it was.
+        engine: reads the policies.
+        causes: the names that would have changed the outcome.
     """
-    told = {comparison.name: comparison for comparison in _told(text, policy_input, read, vector)}
+    told = [each for part in world.parts for each in _of_part(world, part, engine, causes)]
+    names = {each.name for each in told}
     others = [
-        Comparison(name, "", "missing" if value is None else "read", _json(value), "", "", False)  # noqa: FBT003
-        for name, value in read.items()
-        if name not in told
-    ]
-    return sorted([*told.values(), *others], key=lambda each: (not each.is_cause, each.name))
-
-
-def _told(
-    text: str, policy_input: JSONObject, read: JSONObject, vector: dict[str, int]
-) -> Iterator[Comparison]:
-    aliases = {found["name"]: found["path"] for found in _ALIAS.finditer(text)}
-    # The last of several comparisons with one name would win; the first is the strictest.
-    for found in reversed(list(_CALL.finditer(text))):
-        path = _resolved(found["claim"], aliases)
-        if found["name"] not in read or path is None:
-            continue
-        is_there, actual = _value(policy_input, path)
-        if not is_there:
-            continue
-        expected = read[found["name"]]
-        state = _state(found["function"], actual, expected)
-        yield Comparison(
-            name=found["name"],
-            claim=path,
-            state=state,
-            expected=_json(expected),
-            actual=json.dumps(actual, ensure_ascii=False),
-            draft=json.dumps(_draft(found["function"], actual, expected), ensure_ascii=False),
-            is_cause=state != "met" and _matters(_rule_at(text, found.start()), vector),
+        Comparison(
+            name, "", "", "missing" if value is None else "read", value, None, 0, name in causes
         )
+        for name, value in world.values.known.items()
+        if name not in names
+    ]
+    return sorted([*told, *others], key=lambda each: (not each.is_cause, each.name, each.part))
 
 
-def _resolved(claim: str, aliases: dict[str, str]) -> str | None:
-    """The claim's path from ``input``; ``None`` when it begins with a variable."""
-    head = re.match(r"\w+", claim)
-    if head is None or head[0] == "input":
-        return claim if head else None
-    base = aliases.get(head[0])
-    return None if base is None else base + claim[head.end() :]
+def _of_part(
+    world: World, part: Part, engine: PolicyEngine, causes: frozenset[str]
+) -> Iterator[Comparison]:
+    seen: set[tuple[str, str]] = set()
+    for condition in conditions_of(engine, part.text, TRUST_RULE):
+        for each in condition.comparisons:
+            made = _compared(world, part, each, condition.line, causes)
+            if made is not None and (made.name, made.claim) not in seen:
+                seen.add((made.name, made.claim))
+                yield made
 
 
-def _value(policy_input: JSONObject, path: str) -> tuple[bool, JSONValue]:
-    value: JSONValue = policy_input
-    for step in _STEP.finditer(path):
-        member = step["member"] or step["quoted"]
-        if not isinstance(value, dict) or member not in value:
-            return False, None
-        value = value[member]
-    return True, value
-
-
-def _state(function: str, actual: JSONValue, expected: JSONValue) -> str:
-    if expected is None:
-        return "missing"
-    if function == "listed":
-        met = isinstance(expected, list) and actual in expected
-    elif function == "at_least":
-        met = _is_number(actual) and _is_number(expected) and actual >= expected
-    else:
-        met = actual == expected
-    return "met" if met else "differs"
-
-
-def _draft(function: str, actual: JSONValue, expected: JSONValue) -> JSONValue:
-    """What would meet the claim; what a list holds already stays in it."""
-    if function != "listed":
-        return actual
-    return [*expected, actual] if isinstance(expected, list) else [actual]
-
-
-def _rule_at(text: str, position: int) -> str:
-    """The name of the rule in whose body a position lies."""
-    rules = [found["rule"] for found in _RULE.finditer(text, 0, position)]
-    return rules[-1] if rules else ""
-
-
-def _matters(rule: str, vector: dict[str, int]) -> bool:
-    if rule in vector:
-        return TrustTier.of(vector[rule]) is not TrustTier.AFFIRMING
-    return any(TrustTier.of(value) > TrustTier.AFFIRMING for value in vector.values())
-
-
-def _is_number(value: JSONValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _json(value: JSONValue) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+def _compared(
+    world: World, part: Part, each: Compared, line: int, causes: frozenset[str]
+) -> Comparison | None:
+    path, reference = each.left, each.right
+    if not isinstance(path, Path) or not isinstance(reference, Reference):
+        return None
+    found = [f for f in values_at(part.policy_input, path.steps) if f.value is not MISSING]
+    if not found:
+        return None
+    expected = world.values.get(reference.name)
+    # Of a value with parts the whole is shown, and whether all of them are met is not told.
+    is_met = not reference.steps and all(holds(each.operator, f.value, expected) for f in found)
+    state = "missing" if expected is None else "met" if is_met else "differs"
+    if reference.steps and expected is not None and reference.name not in causes:
+        state = "read"
+    actual = found[0].value if len(found) == 1 else [f.value for f in found]
+    return Comparison(
+        reference.name,
+        part.name,
+        str(path),
+        state,
+        expected,
+        actual,
+        line,
+        reference.name in causes,
+    )

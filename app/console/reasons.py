@@ -114,6 +114,132 @@ REASONS: dict[str, Reason] = {
         "No policy of the id that was asked for is set.",
         "Set it, or let the guest's side ask for one that is there.",
     ),
+    errors.ChainError.code: Reason(
+        "A certificate chain of the evidence does not lead to a pinned root.", _FORGED
+    ),
+    errors.CollateralMismatchError.code: Reason(
+        "The vendor's collateral is genuine, but about another platform.",
+        "Collateral for this family of machines: check collateral.sources.",
+    ),
+    errors.TCBMismatchError.code: Reason(
+        "The firmware that the evidence names is not the one that its certificate is for.",
+        "A certificate for the firmware that runs: have the guest fetch it anew, or leave it out "
+        "so that it is fetched here.",
+    ),
+    errors.PrivilegeLevelError.code: Reason(
+        "The evidence was not asked for at the most privileged level of the guest (VMPL 0).",
+        "Let the guest's agent ask at VMPL 0, or attest through its virtual TPM.",
+    ),
+    errors.IdentityMismatchError.code: Reason(
+        "An enclave, a module or an image that vouches for the evidence is not the expected one.",
+        _FORGED,
+    ),
+    errors.RegisterMismatchError.code: Reason(
+        "The TPM's quote is not of the registers that are listed beside it.", _FORGED
+    ),
+    errors.UntrustedAttestationKeyError.code: Reason(
+        "Nothing that is trusted vouches for the key that signed the evidence.",
+        "Enroll the key in attestation.verifier_options, when you know whose TPM it is.",
+    ),
+    errors.MalformedInitDataError.code: Reason(
+        "The init-data document that came along does not parse.",
+        "Init-data as the guest's agent writes it: TOML with version, algorithm and data.",
+    ),
+    errors.MalformedTEEKeyError.code: Reason(
+        "The public key of the TEE is not of an accepted form.",
+        "A guest whose version makes keys that this server knows.",
+    ),
+    errors.SealingError.code: Reason(
+        "Something that is sealed here does not open: another key-encryption key, or damage.",
+        "Check sealing.keys: the key that sealed it has to be among them.",
+    ),
+    errors.MissingTokenError.code: Reason(
+        "The guest came without an attested session and without a token.",
+        "Let the guest attest first; when it did, check that its cookie arrives: the same host, "
+        "and HTTPS where the cookie asks for it.",
+    ),
+    errors.MalformedTokenError.code: Reason(
+        "What was presented is no token: no compact JWS with the claims of one.",
+        "Let the guest present the token as it got it.",
+    ),
+    errors.UntrustedIssuerError.code: Reason(
+        "The token names an issuer that this KBS does not trust.",
+        "Add the issuer to broker.issuers, when its Attestation Service is one that you trust; "
+        "or send the guest to one that is there.",
+    ),
+    errors.UnknownKeyError.code: Reason(
+        "The issuer of the token has no such key.",
+        "Wait until its key set was fetched again, or check the issuer's jwks_url or jwks_file.",
+    ),
+    errors.TokenSignatureError.code: Reason(
+        "The token's signature does not verify under the key of its issuer.", _FORGED
+    ),
+    errors.TokenAlgorithmError.code: Reason(
+        "The token is signed by an algorithm that is not accepted from its issuer.",
+        "Add the algorithm to the issuer's algorithms, when its key is of that kind.",
+    ),
+    errors.TokenChainError.code: Reason(
+        "The certificates in the token are missing, or lead to no authority of its issuer.",
+        "Check the issuer's ca_files, and that its tokens carry their chain.",
+    ),
+    errors.ExpiredTokenError.code: Reason(
+        "The token had expired when it was presented.",
+        "The guest attests again. When it happens at once, compare the clocks of both services.",
+    ),
+    errors.EarlyTokenError.code: Reason(
+        "The token's time had not begun.",
+        "Compare the clocks of both services; leeway_seconds of the issuer allows for a little.",
+    ),
+    errors.TokenAudienceError.code: Reason(
+        "The token was made for another audience.",
+        "Have the Attestation Service make tokens for this one (attestation.audience there), or "
+        "correct the issuer's audience here.",
+    ),
+    errors.MissingSessionError.code: Reason(
+        "The guest sent its evidence without the cookie of its handshake.",
+        "Let its client keep cookies between the two requests.",
+    ),
+    errors.UnknownSessionError.code: Reason(
+        "The session cookie was not issued here.",
+        f"{_RETRY} With several servers, check that they share one database.",
+    ),
+    errors.ExpiredSessionError.code: Reason("The session's time was over.", _RETRY),
+    errors.NonceMismatchError.code: Reason(
+        "The evidence is for another nonce than the one that this session was given.", _RETRY
+    ),
+    errors.AttestedSessionError.code: Reason(
+        "The session is attested already, for another key of the TEE.", _RETRY
+    ),
+    errors.ProtocolVersionError.code: Reason(
+        "The guest speaks a version of the protocol that cannot be served.",
+        "A guest of a version from 0.1 to 0.4 of the protocol.",
+    ),
+    errors.MalformedRequestError.code: Reason(
+        "The request is not what this address takes.",
+        "A guest or program that speaks this server's interface; the detail says which part.",
+    ),
+    errors.MalformedResourceError.code: Reason(
+        "The path that was asked for is no repository/type/tag.", "Correct the path."
+    ),
+    errors.TooLargeError.code: Reason(
+        "The request is larger than this server takes.",
+        "Send less, or raise server.max_body_bytes.",
+    ),
+    errors.TooManyRequestsError.code: Reason(
+        "The caller asks more often than limits allow.",
+        "Wait, or raise limits.handshake or limits.sign_in.",
+    ),
+    errors.StoreUnavailableError.code: Reason(
+        "The database is locked, full, or out of reach.", "Mend the database, then ask again."
+    ),
+    errors.AppraiserUnavailableError.code: Reason(
+        "The remote Attestation Service did not answer.",
+        "Check broker.remote_appraiser.url and the network to it, then ask again.",
+    ),
+    errors.IssuerUnavailableError.code: Reason(
+        "The keys of the token's issuer could not be fetched.",
+        "Check the issuer's jwks_url and the network to it, then ask again.",
+    ),
     "affirming": Reason("Every part of the guest was appraised as affirming.", "Nothing has to."),
     "warning": Reason(
         "A token was signed, but a part of the guest deserves a warning.",

@@ -44,6 +44,12 @@ _HISTORY = (
 )
 # Fewer than the parameters that either engine takes in one statement.
 _NAMES_AT_ONCE = 500
+_PAST = (
+    _VALUE.add_columns(_COLUMNS.withdrawn_at)
+    .where(_COLUMNS.name == bindparam("of_name"), _COLUMNS.registered_at <= bindparam("at"))
+    .order_by(_COLUMNS.row_id.desc())
+    .limit(1)
+)
 _BY_NAME = _VALUE.where(_COLUMNS.active).order_by(_COLUMNS.name)
 _BY_EXPIRY = (
     _VALUE.where(_COLUMNS.active, _COLUMNS.expires_at >= bindparam("since"))
@@ -68,6 +74,17 @@ class SQLReferenceValueStore:
         with self.database.read() as connection:
             row = connection.execute(_FIND, {"of_name": name}).first()
         return None if row is None else _value(row)
+
+    def find_at(self, name: str, at: datetime) -> ReferenceValue | None:
+        """The value that this name had at a moment, expired or not; for explanations."""
+        active = self.find(name)
+        if active is not None and active.registered_at <= at:
+            return active
+        with self.database.read() as connection:
+            row = connection.execute(_PAST, {"of_name": name, "at": at}).first()
+        if row is None or (row.withdrawn_at is not None and row.withdrawn_at <= at):
+            return None
+        return ReferenceValue(*row[:-1])
 
     def put(self, values: list[ReferenceValue], by: str) -> None:
         """Store all of them, replacing what had the same name; history is kept.

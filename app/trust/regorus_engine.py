@@ -119,10 +119,11 @@ class _Compiled:
 
 
 class _Cache(threading.local):
-    """The compiled policies of a thread, least recently used first."""
+    """The compiled policies of a thread, least recently used first, and conditions of policies."""
 
     def __init__(self) -> None:
         self.compiled: OrderedDict[tuple[str, bool], _Compiled] = OrderedDict()
+        self.conditions: OrderedDict[tuple[str, str], tuple[Condition, ...]] = OrderedDict()
 
 
 class RegorusEngine:
@@ -161,8 +162,13 @@ class RegorusEngine:
 
     def conditions(self, policy: PolicyText, rule: str) -> tuple[Condition, ...]:
         """See ``PolicyEngine.conditions``."""
-        compiled = _Compiled(policy, reference_values=True)
-        return read_conditions(compiled.engine.get_ast_as_json(), policy.text, rule)
+        key, kept = (policy.digest, rule), self._cache.conditions
+        if key not in kept:
+            compiled = _Compiled(policy, reference_values=True)
+            kept[key] = read_conditions(compiled.engine.get_ast_as_json(), policy.text, rule)
+            if len(kept) > _CACHED_POLICIES:
+                kept.popitem(last=False)
+        return kept[key]
 
     def reference_names(self, policy: PolicyText) -> ReferenceNames:
         """See ``PolicyEngine.reference_names``."""

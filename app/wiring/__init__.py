@@ -9,7 +9,6 @@ from flask import Flask
 
 from app import named
 from app.blueprints.services import Services
-from app.console.explanations import Explanations
 from app.console.reference_value_imports import Imports
 from app.console.secret_reach import SecretReach
 from app.named import Faults
@@ -47,6 +46,7 @@ from app.wiring.console import (
     rotate_tickets,
     sign_ins,
 )
+from app.wiring.explaining import explanations
 from app.wiring.foundations import Foundations, foundations
 from app.wiring.issuers import certificates, issuer_desk, trusted_issuers
 from app.wiring.overview import expiries, health
@@ -109,6 +109,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
     kbs = broker_service(base, issuers, attestation)
     tickets = TicketKeySource(base.keys, base.sealer, KeyPurpose.CONSOLE)
     signing_in = sign_ins(base)
+    explaining = explanations(base)
     services = Services(
         attestation=attestation,
         attestation_policies=attestation.policies,
@@ -141,7 +142,9 @@ def wire(app: Flask, settings: Settings) -> Wired:
         close=partial(close, base),
         posture=posture(settings),
         clock=base.clock,
-        explain=Explanations(base.decisions, base.policies, base.engine).explain,
+        explain=explaining.explain,
+        appraisal_behind=explaining.appraisal_behind,
+        policies=base.policies,
         effective_settings=lambda: effective_settings(settings),
         issuer_desk=issuer_desk(base, issuers),
         certificates=lambda: certificates(base, issuers),

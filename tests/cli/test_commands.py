@@ -463,6 +463,30 @@ def test_decisions_are_listed_and_filtered(site: Site, decisions: list[str]) -> 
     assert by_reason.splitlines()[0].endswith(decisions[2])
 
 
+def test_a_filter_that_cannot_be_is_refused(site: Site) -> None:
+    """The same words as elsewhere."""
+    assert "since" in site.refuses("decisions", "list", "--since", "yesterday")
+    assert "id" in site.refuses("decisions", "export", "--id", "xyz")
+
+
+def test_decisions_are_exported(site: Site, decisions: list[str]) -> None:
+    """A head and a line for each in CSV, an object for each in JSON Lines."""
+    lines = site.does("decisions", "export", "--outcome", "denied").splitlines()
+    assert lines[0].startswith("decision_id,at,kind")
+    assert lines[1].startswith(decisions[2])
+    exported = site.does("decisions", "export", "--id", decisions[1], "--format", "jsonl")
+    assert json.loads(exported)["decision_id"] == decisions[1]
+
+
+def test_a_decision_is_explained(site: Site, decisions: list[str]) -> None:
+    """The ways out with their risks, or all of it as JSON."""
+    told = site.does("decisions", "why", decisions[2])
+    assert "1. risk:" in told
+    assert "The risk:" in told
+    assert json.loads(site.does("decisions", "why", decisions[2], "--json"))["ways"]
+    assert "decision-not-found" in site.refuses("decisions", "why", "0" * 32)
+
+
 def test_decisions_are_shown_and_replayed(site: Site, decisions: list[str]) -> None:
     """With everything they were made on; and made again, they come out the same."""
     for decision_id in decisions:

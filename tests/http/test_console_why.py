@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
-import pytest
 from console_client import Console
 from flask import Flask
 from raw_guest import RawGuest
 from servers import SAMPLE_VALUES
 
-from app.attestation.reference_values import DraftReferenceValue
 from app.blueprints.services import Services
 from app.broker.secrets import ResourceID
-from app.console.comparisons import compared
 from app.console.explanations import Explanation
 from app.console.permissions import Role
+from app.console.proposals import ProposalQuery, ProposalState
 from app.console.reasons import explained
 from app.trust.audit import Actor
 from app.trust.decisions import DecisionKind, DecisionRecord, Outcome, new_decision_id
 
 OWNER = Actor("tests", "owner")
-FAULTS: list[tuple[str, Any]] = [
-    ("launch_digest", None),
-    ("launch_digest", ["another"]),
-    ("svn", None),
-    ("svn", ["7"]),
-    ("major_version", None),
-    ("major_version", 2),
-    ("minimum_minor_version", None),
-    ("minimum_minor_version", 9),
-]
+NEVER = """package policy
+
+import rego.v1
+
+default allow := false
+
+allow if data["resource-path"][0] == "prod"
+"""
 
 
 def refused(app: Flask, path: str = "default/demo/secret") -> str:
@@ -45,6 +40,21 @@ def refused(app: Flask, path: str = "default/demo/secret") -> str:
     return str(response.headers["Vouchgate-Decision"])
 
 
+def allowed(app: Flask) -> bool:
+    """Whether a new guest gets the secret."""
+    guest = RawGuest(app.test_client())
+    guest.attest()
+    return bool(guest.resource().status_code == 200)
+
+
+def recorded(services: Services, app: Flask, decision_id: str) -> DecisionRecord:
+    """A decision."""
+    with app.app_context():
+        record = services.decisions.find(decision_id)
+    assert record is not None
+    return record
+
+
 def explain(app: Flask, services: Services, decision_id: str) -> Explanation:
     """What the page is made of."""
     with app.app_context():
@@ -53,46 +63,120 @@ def explain(app: Flask, services: Services, decision_id: str) -> Explanation:
         return services.explain(record)
 
 
-@pytest.mark.parametrize(("name", "value"), FAULTS)
-def test_the_one_fault_stands_first_and_its_draft_mends_it(
-    app: Flask, services: Services, console: Callable[..., Console], name: str, value: Any
-) -> None:
-    """With one reference value missing or different, that one is the cause; its draft allows."""
-    values = {**SAMPLE_VALUES, name: value}
-    drafts = [DraftReferenceValue(n, v) for n, v in values.items() if v is not None]
-    with app.app_context():
-        services.custody.write(ResourceID("default", "demo", "secret"), b"x", OWNER)
-        services.reference_values.add(drafts, "tests", OWNER)
-    why = explain(app, services, refused(app))
-    first = why.comparisons[0]
-    assert (first.name, first.is_cause) == (name, True)
-    assert first.state == ("missing" if value is None else "differs")
-    assert sum(each.is_cause for each in why.comparisons) == 1
-    author = console(Role.POLICY_AUTHOR)
-    form = {"name": name, "value": first.draft, "expires_at": ""}
-    assert author.post("/reference-values/new", **form).status_code == 303
-    guest = RawGuest(app.test_client())
-    guest.attest()
-    assert guest.resource("default/demo/secret").status_code == 200
-
-
-def test_a_release_page_shows_how_far_the_policy_came(
+def test_a_release_page_shows_what_would_allow_it(
     app: Flask, console: Callable[..., Console]
 ) -> None:
-    """The policy stands with its lines marked: the condition reached last was not met."""
+    """The policy stands with its lines marked; the ways stand with their risks and their draft."""
     page = console(Role.POLICY_AUTHOR).get(f"/decisions/{refused(app)}/why").text
     assert "its rule allow did not become true" in page
     assert "contraindicated" in page
     assert 'class="reached"' in page
+    assert 'class="fault"' in page
+    assert "Register [&#34;abcde&#34;] under launch_digest" in page
+    assert "medium risk" in page
     assert "Open as a draft" in page
-    assert "value=%5B%22abcde%22%5D" in page
 
 
 def test_a_viewer_is_offered_no_draft(app: Flask, console: Callable[..., Console]) -> None:
-    """Who may not register sees why all the same."""
-    page = console(Role.VIEWER).get(f"/decisions/{refused(app)}/why").text
-    assert "What stands in the way" in page
+    """Who may not propose sees why all the same."""
+    decision_id = refused(app)
+    page = console(Role.VIEWER).get(f"/decisions/{decision_id}/why").text
+    assert "What would allow it" in page
     assert "Open as a draft" not in page
+    assert console(Role.AUDITOR).post(f"/decisions/{decision_id}/draft").status_code == 403
+
+
+def test_a_draft_is_a_proposal_that_names_its_decision(
+    app: Flask, services: Services, console: Callable[..., Console]
+) -> None:
+    """One click leads to a proposal; approved, the same guest gets its secret."""
+    decision_id = refused(app)
+    with app.app_context():
+        services.custody.write(ResourceID("default", "demo", "secret"), b"x", OWNER)
+    author = console(Role.POLICY_AUTHOR)
+    key = re.findall(r'name="way" value="(\w+)"', author.get(f"/decisions/{decision_id}/why").text)[
+        0
+    ]
+    assert author.post(f"/decisions/{decision_id}/draft", way=key).status_code == 303
+    with app.app_context():
+        (proposal,) = services.proposals.page(ProposalQuery())
+        assert (proposal.origin, proposal.state) == (decision_id, ProposalState.OPEN)
+        services.proposals.approve(proposal.proposal_id, OWNER, revision=1)
+    assert allowed(app)
+    assert "would be allowed today" in author.get(f"/decisions/{decision_id}/why").text
+
+
+def test_a_draft_of_a_way_that_is_none_is_refused(
+    app: Flask, console: Callable[..., Console]
+) -> None:
+    """A key that the record does not lead to proposes nothing."""
+    decision_id = refused(app)
+    answer = console(Role.POLICY_AUTHOR).post(f"/decisions/{decision_id}/draft", way="0" * 16)
+    assert answer.status_code == 409
+
+
+def test_an_edit_of_a_policy_that_has_changed_is_not_offered(
+    affirming: None, app: Flask, services: Services, console: Callable[..., Console]
+) -> None:
+    """The draft would undo what happened since; the way is told all the same."""
+    with app.app_context():
+        services.resource_policies.set(NEVER, OWNER)
+    decision_id = refused(app)
+    author = console(Role.POLICY_AUTHOR)
+    assert "Open as a draft" in author.get(f"/decisions/{decision_id}/why").text
+    with app.app_context():
+        services.resource_policies.set(NEVER + "\n# edited\n", OWNER)
+    page = author.get(f"/decisions/{decision_id}/why").text
+    assert "ask for less" in page
+    assert "Open as a draft" not in page
+
+
+def test_a_policy_that_is_gone_leaves_nothing_to_try(
+    app: Flask, services: Services, console: Callable[..., Console]
+) -> None:
+    """Without the text of that time nothing is claimed about what would have been."""
+    record = recorded(services, app, refused(app))
+    missing = replace(record, decision_id=new_decision_id(record.at), policy_digest="0" * 64)
+    with app.app_context(), services.operators.transactions():
+        services.decisions.add(missing)
+    why = explain(app, services, missing.decision_id)
+    assert (why.ways, why.is_repeatable, why.tried) == ((), False, 0)
+    page = console(Role.VIEWER).get(f"/decisions/{missing.decision_id}/why").text
+    assert "nothing can be tried out" in page
+
+
+def test_a_record_that_comes_out_otherwise_is_not_explained_away(
+    app: Flask, services: Services
+) -> None:
+    """What replays to another outcome offers no changes: they would prove nothing."""
+    record = recorded(services, app, refused(app))
+    other = replace(
+        record, decision_id=new_decision_id(record.at), outcome=Outcome.ALLOWED, reason="x"
+    )
+    with app.app_context(), services.operators.transactions():
+        services.decisions.add(other)
+    why = explain(app, services, other.decision_id)
+    assert (why.ways, why.is_repeatable) == ((), False)
+
+
+def test_an_allowed_decision_has_nothing_to_change(
+    affirming: None, app: Flask, services: Services
+) -> None:
+    """There is no way out of what is as it should be."""
+    guest = RawGuest(app.test_client())
+    guest.attest()
+    why = explain(app, services, guest.resource().headers["Vouchgate-Decision"])
+    assert (why.ways, why.is_repeatable) == ((), True)
+    assert why.today is not None
+    assert why.today.reached
+
+
+def test_several_causes_are_told_together(app: Flask, services: Services) -> None:
+    """With nothing registered no single value helps, and every one of the set is needed."""
+    why = explain(app, services, refused(app))
+    first = why.ways[0].remedies
+    assert {getattr(each, "name", "") for each in first} == set(SAMPLE_VALUES)
+    assert {each.name for each in why.comparisons if each.is_cause} == set(SAMPLE_VALUES)
 
 
 def test_a_missing_secret_is_told_apart(
@@ -129,7 +213,7 @@ def test_a_refusal_before_any_policy_has_a_sentence(
     response = guest.attest(report_data="AAAA")
     page = console(Role.VIEWER).get(f"/decisions/{response.headers['Vouchgate-Decision']}/why").text
     assert "not bound to this nonce" in page
-    assert "Reference values that were read" not in page
+    assert "Trust vector" not in page
 
 
 def test_an_appraisal_made_elsewhere_has_a_page(
@@ -153,29 +237,6 @@ def test_an_appraisal_made_elsewhere_has_a_page(
     page = console(Role.VIEWER).get(f"/decisions/{record.decision_id}/why")
     assert page.status_code == 200
     assert "appraiser-unavailable" in page.text
-
-
-def test_sources_that_do_not_tell_are_not_guessed_at() -> None:
-    """A policy of another style gives names and states, and no claim is invented."""
-    text = 'package policy\nx := query_reference_value("a") == input.sample.y\n'
-    found = compared(text, {"sample": {"y": 1}}, {"a": 2, "b": None}, {"hardware": 97})
-    assert [(each.name, each.state, each.claim, each.is_cause) for each in found] == [
-        ("a", "read", "", False),
-        ("b", "missing", "", False),
-    ]
-
-
-def test_a_draft_keeps_what_the_list_holds() -> None:
-    """Another measurement is added to those that are registered; a boolean is no number."""
-    text = (
-        "package policy\nsnp := input.snp\n"
-        'hardware := 2 if {\n\tlisted(snp["m"], "ms")\n\tat_least(snp.v, "least")\n}\n'
-    )
-    claims = {"snp": {"m": "b", "v": True}}
-    read = {"ms": ["a"], "least": 1}
-    found = {each.name: each for each in compared(text, claims, read, {"hardware": 97})}
-    assert json.loads(found["ms"].draft) == ["a", "b"]
-    assert found["least"].state == "differs"
 
 
 def test_a_code_without_a_sentence_of_its_own_has_one() -> None:

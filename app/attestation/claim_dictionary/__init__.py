@@ -18,10 +18,30 @@ from app.attestation.claim_dictionary.collateral import COLLATERAL_STATE
 from app.attestation.verifiers import known_verifiers
 from app.trust.json_types import JSONValue
 
-__all__ = ["Claim", "Direction", "dictionary", "find_claim", "undescribed"]
+__all__ = ["HASHED_CLAIMS", "Claim", "Direction", "dictionary", "find_claim", "undescribed"]
 
 # What stands at the top of a policy's input, whatever the TEE.
 TOP_CLAIMS = ("report_data", "init_data", "runtime_data_claims", "init_data_claims")
+
+# What was hashed into two of them; the guest's to choose, and proved by the digest.
+HASHED_CLAIMS = (
+    Claim(
+        "runtime_data_claims",
+        "object, or null",
+        Direction.INFORMATIVE,
+        "What was hashed into report_data: the nonce by its digest, and the guest's own key.",
+        "Confidential Containers, KBS attestation protocol, runtime data",
+        is_open=True,
+    ),
+    Claim(
+        "init_data_claims",
+        "object, or null",
+        Direction.EQUAL,
+        "What was hashed into init_data: the files that the guest was started with.",
+        "Confidential Containers, init data specification",
+        is_open=True,
+    ),
+)
 
 _EVERY = "[*]"
 _STEP = re.compile(r"\[\*\]|\[\"[^\"]+\"\]|[\w-]+")
@@ -51,7 +71,7 @@ def find_claim(tee: str, path: str) -> Claim | None:
     """
     steps = tuple(_STEP.findall(path))
     for length in range(len(steps), 0, -1):
-        for claim in dictionary(tee):
+        for claim in (*dictionary(tee), *HASHED_CLAIMS):
             if _matches(_steps_of(claim.path), steps[:length]):
                 return claim if length == len(steps) or claim.is_open else None
     return None

@@ -17,12 +17,12 @@ from app.blueprints.console import (
     audit,
     settings,
 )
+from app.blueprints.console.decisions import decision_record, exported, whole_decision
 from app.blueprints.console.queries import decision_query, decision_summary
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
+from app.console.explanation_json import explanation_as_json
 from app.console.permissions import Permission
-from app.trust.decisions import DecisionRecord
-from app.trust.errors import DecisionNotFoundError
 
 
 def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
@@ -50,18 +50,26 @@ def _add_decisions(bp: Blueprint) -> None:
         page = services().decisions.page(decision_query(request.args))
         return jsonify([decision_summary(record) for record in page])
 
+    @bp.get("/decisions/export")
+    @access(Permission.DECISION_READ)
+    def export_decisions() -> ResponseReturnValue:
+        return exported()
+
     @bp.get("/decisions/<decision_id>")
     @access(Permission.DECISION_READ)
     def decision(decision_id: str) -> ResponseReturnValue:
-        record = _decision(decision_id)
-        return jsonify(
-            {**decision_summary(record), "inputs": record.inputs, "result": record.result}
-        )
+        return jsonify(whole_decision(decision_record(decision_id)))
+
+    @bp.get("/decisions/<decision_id>/why")
+    @access(Permission.DECISION_READ)
+    def why(decision_id: str) -> ResponseReturnValue:
+        explanation = services().explain(decision_record(decision_id))
+        return jsonify(explanation_as_json(explanation, services().policies))
 
     @bp.post("/decisions/<decision_id>/replay")
     @access(Permission.DECISION_REPLAY)
     def replay(decision_id: str) -> ResponseReturnValue:
-        return jsonify(asdict(services().replay(_decision(decision_id))))
+        return jsonify(asdict(services().replay(decision_record(decision_id))))
 
 
 def _add_keys(bp: Blueprint) -> None:
@@ -70,10 +78,3 @@ def _add_keys(bp: Blueprint) -> None:
     def rotate() -> ResponseReturnValue:
         services().token_keys.rotate(actor())
         return jsonify(services().token_keys.key_set())
-
-
-def _decision(decision_id: str) -> DecisionRecord:
-    record = services().decisions.find(decision_id)
-    if record is None:
-        raise DecisionNotFoundError("no decision of this id is recorded")
-    return record
