@@ -53,6 +53,18 @@ def app(tmp_path: Path, prepared: tuple[Path, AdminKey]) -> Iterator[Flask]:
 
 
 @pytest.fixture
+def strict(tmp_path: Path, prepared: tuple[Path, AdminKey]) -> Iterator[Flask]:
+    """All roles, with the two-person rule."""
+    folder = tmp_path / "strict"
+    shutil.copytree(prepared[0], folder)
+    access = [{"role": role, "methods": ["*"], "paths": ["/**"]} for role in ("owner", "operator")]
+    rule = {"two_person_rule": True}
+    app = build(make_settings(folder, console=rule, admin={"access": access}))
+    yield app
+    app.extensions[EXTENSION].close()
+
+
+@pytest.fixture
 def services(app: Flask) -> Services:
     """The use cases of the application."""
     found: Services = app.extensions[EXTENSION]

@@ -14,6 +14,7 @@ from fakes import (
     MemoryConsumedNonces,
     MemoryDatabase,
     MemoryDecisions,
+    MemoryExamples,
     MemoryKeys,
     MemoryPolicies,
     MemoryReferenceValues,
@@ -87,7 +88,11 @@ class ASBench:
             verifiers={"sample": VERIFIER} if verifiers is None else verifiers,
             collateral=collateral or NoCollateral(),
             policies=AttestationPolicies(
-                store=self.policies, engine=self.engine, rule=ChangeRule(), **common
+                store=self.policies,
+                engine=self.engine,
+                rule=ChangeRule(),
+                examples=MemoryExamples(self.db),
+                **common,
             ),
             reference_values=ReferenceValues(
                 store=MemoryReferenceValues(self.db),

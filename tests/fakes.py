@@ -57,6 +57,7 @@ from app.trust.http_client import HTTPReply, OutsideError
 from app.trust.json_types import JSONValue
 from app.trust.policies import PolicyKind, PolicyVersion
 from app.trust.policy_engine import PolicyText
+from app.trust.policy_examples import PolicyExample
 from app.trust.revisions import Revisions
 from app.trust.signing_keys import KeyPurpose, KeyState, StoredKey
 
@@ -85,6 +86,7 @@ class MemoryDatabase:
         self.audit_marks: dict[MarkKind, AuditMark] = {}
         self.keys: list[StoredKey] = []
         self.policies: list[PolicyVersion] = []
+        self.examples: list[PolicyExample] = []
         self.sessions: dict[str, AttestedSession] = {}
         self.nonces: dict[str, datetime] = {}
         self.secrets: list[tuple[SecretVersion, bytes]] = []
@@ -170,6 +172,13 @@ class MemoryDecisions:
             and first <= record.decision_id < end
         ]
         return found[: query.limit]
+
+    def whole_page(self, query: DecisionQuery) -> list[DecisionRecord]:
+        ids = [record.decision_id for record in self.page(query)]
+        return [record for each in ids if (record := self.find(each)) is not None]
+
+    def how_many(self, kind: DecisionKind | None, *, most: int) -> int:
+        return min(most, sum(kind in (None, record.kind) for record in self.db.decisions))
 
     def count(self, since: datetime) -> list[DecisionCount]:
         sorts = Counter(
@@ -328,6 +337,41 @@ class MemoryPolicies:
     def versions(self, kind: PolicyKind, policy_id: str) -> list[PolicyVersion]:
         return [
             p for p in reversed(self.db.policies) if p.kind is kind and p.policy_id == policy_id
+        ]
+
+
+class MemoryExamples:
+    """The port ``ExampleStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def all(self, kind: PolicyKind, policy_id: str) -> list[PolicyExample]:
+        of_policy = [e for e in self.db.examples if e.kind is kind and e.policy_id == policy_id]
+        return sorted(of_policy, key=lambda e: e.name)
+
+    def put(self, example: PolicyExample, *, seen: int) -> bool:
+        self.db.write()
+        found = self._revision(example.kind, example.policy_id, example.name)
+        if found != seen:
+            return False
+        self._drop(example.kind, example.policy_id, example.name)
+        self.db.examples.append(example)
+        return True
+
+    def remove(self, kind: PolicyKind, policy_id: str, name: str, *, seen: int) -> bool:
+        self.db.write()
+        there = self._revision(kind, policy_id, name) == seen
+        if there:
+            self._drop(kind, policy_id, name)
+        return there
+
+    def _revision(self, kind: PolicyKind, policy_id: str, name: str) -> int:
+        return next((e.revision for e in self.all(kind, policy_id) if e.name == name), 0)
+
+    def _drop(self, kind: PolicyKind, policy_id: str, name: str) -> None:
+        self.db.examples = [
+            e for e in self.db.examples if (e.kind, e.policy_id, e.name) != (kind, policy_id, name)
         ]
 
 

@@ -14,6 +14,7 @@ from app.attestation.appraisal import (
     trust_claim_fault,
     trust_vector,
 )
+from app.attestation.examples import run_examples
 from app.trust.approvals import Approval, ChangeRule
 from app.trust.audit import Actor, AuditEntry, AuditLog, LocalActor
 from app.trust.clock import Clock
@@ -34,6 +35,7 @@ from app.trust.policies import (
     require_successor,
 )
 from app.trust.policy_engine import UNDEFINED, PolicyEngine, PolicyText, Undefined
+from app.trust.policy_examples import ExampleStore, require_all_hold
 from app.trust.revisions import RevisionCache, RevisionStore
 from app.trust.transactions import Transactions
 
@@ -67,6 +69,7 @@ class AttestationPolicies:
         audit: AuditLog,
         clock: Clock,
         rule: ChangeRule,
+        examples: ExampleStore,
     ) -> None:
         """Take the collaborators."""
         self._store = store
@@ -76,6 +79,7 @@ class AttestationPolicies:
         self._audit = audit
         self._clock = clock
         self._rule = rule
+        self._examples = examples
         self._active = RevisionCache(self._load_active)
 
     def ids(self) -> list[str]:
@@ -90,16 +94,28 @@ class AttestationPolicies:
         """
         return self._find(policy_id, self._revisions.current().policies)
 
+    def newest_versions(self, policy_id: str) -> list[PolicyVersion]:
+        """Every version of a policy, newest first; none when there never was one."""
+        return self._store.versions(PolicyKind.ATTESTATION, policy_id)
+
     def versions(self, policy_id: str) -> list[PolicyVersion]:
         """Every version of a policy, newest first.
 
         Raises:
             PolicyNotFoundError: there is none.
         """
-        versions = self._store.versions(PolicyKind.ATTESTATION, policy_id)
+        versions = self.newest_versions(policy_id)
         if not versions:
             raise _not_found(policy_id)
         return versions
+
+    def current(self) -> dict[str, PolicyText]:
+        """The texts that decide now, by policy id, read afresh."""
+        return {each: version.as_text() for each, version in self._load_active().items()}
+
+    def active(self) -> list[PolicyVersion]:
+        """The version of each policy that decides now, by id, read afresh."""
+        return [version for _, version in sorted(self._load_active().items())]
 
     def active_version(self, policy_id: str) -> PolicyVersion | None:
         """The version that decides now, read afresh."""
@@ -129,6 +145,7 @@ class AttestationPolicies:
             NeedsApprovalError: the two-person rule is on.
             MalformedRequestError: the id is not one.
             MalformedPolicyError: the policy cannot serve; with line and column where known.
+            BrokenExamplesError: it breaks an example that is kept beside it.
             ConflictError: there is a newer version than the text is based on.
         """
         self._rule.require(actor, None)
@@ -164,9 +181,11 @@ class AttestationPolicies:
 
         Raises:
             NeedsApprovalError: the two-person rule is on, and there is no approval.
+            BrokenExamplesError: it breaks an example that is kept beside it.
             ConflictError: there is a newer version than the text is based on.
         """
         self._rule.require(actor, approval)
+        self._require_examples(checked)
         version = self._append(checked, actor, approval)
         require_successor(version, based_on)
         return version
@@ -223,6 +242,11 @@ class AttestationPolicies:
             # Another process that starts now installed them a moment ago.
             return
         _log.info("default attestation policies installed", policies=missing)
+
+    def _require_examples(self, checked: CheckedPolicy) -> None:
+        """Run the examples that are kept beside the policy; all must hold."""
+        examples = self._examples.all(PolicyKind.ATTESTATION, checked.policy_id)
+        require_all_hold(checked.policy_id, run_examples(checked.text, examples, self._engine))
 
     def _append(
         self, checked: CheckedPolicy, actor: Actor, approval: Approval | None

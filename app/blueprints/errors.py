@@ -64,6 +64,7 @@ _KBS_NAMES: Mapping[type[errors.DomainError], str] = {
     errors.DomainError: "AttestationError",
     errors.MalformedResourceError: "PluginInternalError",
     errors.MalformedPolicyError: "PolicyEngineError",
+    errors.BrokenExamplesError: "PolicyEngineError",
     errors.MalformedReferenceValueError: "RvpsError",
     errors.ReferenceValueNotFoundError: "RvpsError",
     errors.TokenError: "TokenVerifierError",

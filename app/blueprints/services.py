@@ -17,6 +17,7 @@ from app.console.attested_values import AttestedValues
 from app.console.audit_keeping import AuditKeeping
 from app.console.certificates import CertificateLine
 from app.console.decision_hours import DecisionHours
+from app.console.dry_runs import DryRuns
 from app.console.effective_settings import EffectiveSettings
 from app.console.expiries import Expiry
 from app.console.explanations import Explanation
@@ -24,6 +25,8 @@ from app.console.health import Health
 from app.console.inspection.inspectors import Inspectors
 from app.console.issuer_requests import IssuerDesk
 from app.console.operators import OperatorService
+from app.console.policy_examples import PolicyExamples
+from app.console.policy_shelf import PolicyShelf
 from app.console.proposals import Proposals
 from app.console.reference_value_imports import Imports
 from app.console.reference_value_use import ReferenceValueUse
@@ -80,6 +83,9 @@ class Services:
     sign_ins: SignIns
     console_sessions: ConsoleSessions
     proposals: Proposals
+    dry_runs: DryRuns
+    policy_shelf: PolicyShelf
+    policy_examples: PolicyExamples
     secret_reach: SecretReach
     collateral: CollateralLibrary
     imports: Imports

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.broker.examples import run_examples
 from app.broker.scopes import (
     ALLOW,
     DENY,
@@ -32,6 +33,7 @@ from app.trust.policies import (
     require_successor,
 )
 from app.trust.policy_engine import PolicyEngine, PolicyText
+from app.trust.policy_examples import ExampleStore, require_all_hold
 from app.trust.revisions import RevisionCache, Revisions
 from app.trust.transactions import Transactions
 
@@ -48,6 +50,7 @@ class ResourcePolicies:
         transactions: Transactions,
         clock: Clock,
         rule: ChangeRule,
+        examples: ExampleStore,
         plugins: frozenset[str],
     ) -> None:
         """Take where policies live, what checks them, and what writes changes down.
@@ -59,6 +62,7 @@ class ResourcePolicies:
             transactions: opens the transactions of changes.
             clock: tells the time.
             rule: whether one person may change policies alone.
+            examples: what versions must hold to.
             plugins: the names that a scope may begin with.
         """
         self._store = store
@@ -67,6 +71,7 @@ class ResourcePolicies:
         self._transactions = transactions
         self._clock = clock
         self._rule = rule
+        self._examples = examples
         self._plugins = plugins
         self._looked_through: dict[tuple[str, str], ScopedPolicy] = {}
         self._active = RevisionCache(self._load)
@@ -91,6 +96,7 @@ class ResourcePolicies:
         Raises:
             NeedsApprovalError: the two-person rule is on.
             MalformedRequestError, MalformedPolicyError: as ``check``.
+            BrokenExamplesError: it breaks an example that is kept beside it.
             ConflictError: there is a newer version than the text is based on.
             StoreUnavailableError: it could not be written down; the old one stays.
         """
@@ -131,9 +137,11 @@ class ResourcePolicies:
 
         Raises:
             NeedsApprovalError: the two-person rule is on, and there is no approval.
+            BrokenExamplesError: it breaks an example that is kept beside it.
             ConflictError: there is a newer version than the text is based on.
         """
         self._rule.require(actor, approval)
+        self._require_examples(checked)
         version = self._append(checked, actor, approval)
         require_successor(version, based_on)
         return version
@@ -203,6 +211,11 @@ class ResourcePolicies:
         """Every policy that decides now, read afresh."""
         return self._load()
 
+    def active(self) -> list[PolicyVersion]:
+        """The version of each policy that decides now, by scope, read afresh."""
+        found = self._store.active(PolicyKind.RESOURCE).values()
+        return sorted(found, key=lambda each: Scope.of_policy(each.policy_id).segments)
+
     def active_version(self, policy_id: str) -> PolicyVersion | None:
         """The version that decides now, read afresh."""
         return self._store.active(PolicyKind.RESOURCE).get(policy_id)
@@ -221,6 +234,10 @@ class ResourcePolicies:
     def ids(self) -> list[str]:
         """The ids of the policies that are set, the global one first."""
         return sorted(self._store.active(PolicyKind.RESOURCE))
+
+    def newest_versions(self, policy_id: str) -> list[PolicyVersion]:
+        """Every version of a policy, newest first; none when there never was one."""
+        return self._store.versions(PolicyKind.RESOURCE, policy_id)
 
     def versions(self, policy_id: str = GLOBAL_POLICY_ID) -> list[PolicyVersion]:
         """Every version of a policy, newest first."""
@@ -246,6 +263,14 @@ class ResourcePolicies:
             looked_through[key] = found
         self._looked_through = looked_through
         return ScopedPolicies(looked_through.values())
+
+    def _require_examples(self, checked: CheckedPolicy) -> None:
+        """Run the examples that are kept beside the policy; all must hold."""
+        examples = self._examples.all(PolicyKind.RESOURCE, checked.policy_id)
+        if examples:
+            policy = ScopedPolicy.of(checked.policy_id, checked.text, self._engine)
+            results = run_examples(policy, examples, self._engine)
+            require_all_hold(checked.policy_id, results)
 
     def _append(
         self, checked: CheckedPolicy, actor: Actor, approval: Approval | None

@@ -11,8 +11,9 @@ import click
 from app.blueprints.console.api_proposals import proposal_as_json
 from app.cli.opening import CONFIG, actor, opened
 from app.console.changes import KINDS, change_of_json
+from app.console.dry_runs import DEFAULT_DECISIONS, MAX_DECISIONS, DryRun, DryRunState
 from app.console.proposals import Proposal, ProposalQuery, ProposalState
-from app.trust.errors import MalformedRequestError
+from app.trust.errors import ConflictError, MalformedRequestError
 from guest.wire.errors import WireError
 from guest.wire.strict_json import parse_json_object
 
@@ -63,6 +64,35 @@ def new_proposal(file: Any, comment: str, config_path: Path | None) -> None:  # 
         raise MalformedRequestError(f"the change does not parse: {error}") from error
     with opened(config_path) as services:
         _print(services.proposals.propose(change, actor(), comment=comment))
+
+
+@proposals.command("dry-run")
+@click.argument("proposal_id")
+@click.option(
+    "--last",
+    type=click.IntRange(1, MAX_DECISIONS),
+    default=DEFAULT_DECISIONS,
+    show_default=True,
+    help="How many of the last decisions.",
+)
+@CONFIG
+@click.pass_context
+def dry_run(ctx: click.Context, proposal_id: str, last: int, config_path: Path | None) -> None:
+    """List the decisions that a proposal would change; exit status 1 when there are any."""
+    with opened(config_path) as services:
+        run: DryRun | None = services.dry_runs.start(proposal_id, actor(), last=last)
+        while run is not None and run.is_running:
+            run = services.dry_runs.go_on(proposal_id)
+            if run is not None:
+                click.echo(f"{run.done} of {run.total} decisions", err=True)
+    if run is None or run.state is not DryRunState.DONE:
+        raise ConflictError("the dry run was cancelled, or policies changed meanwhile")
+    for each in run.named:
+        told = (each.at, each.kind, each.subject, each.before, each.after, each.decision_id)
+        click.echo("\t".join(told))
+    click.echo(f"{run.altered} of {run.total} decisions would come out otherwise", err=True)
+    if run.altered:
+        ctx.exit(1)
 
 
 @proposals.command("approve")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, unified_diff
 
 # Unchanged lines that stand around a change, as `diff` has them.
 _CONTEXT = 3
@@ -77,6 +77,14 @@ def compare(old: str, new: str) -> tuple[DiffRow, ...]:
             added = _sides(right, new_from, new_to, "added" if changed else "")
             rows += _paired(removed, added)
     return tuple(rows)
+
+
+def unified(old: str, new: str, old_title: str, new_title: str) -> str:
+    """What differs, as terminals show it; nothing when both are the same."""
+    lines = unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), old_title, new_title
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 def _sides(lines: list[str], begin: int, end: int, mark: str) -> list[Side]:

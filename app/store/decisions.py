@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,6 +58,7 @@ _HEAD = (
 _FIND = select(*_HEAD, _COLUMNS.body).where(_COLUMNS.decision_id == bindparam("of_id"))
 _NEWEST_FIRST = select(*_HEAD).order_by(_COLUMNS.decision_id.desc())
 _NEWEST_IDS = select(_COLUMNS.decision_id).order_by(_COLUMNS.decision_id.desc())
+_WHOLE_NEWEST_FIRST = select(*_HEAD, _COLUMNS.body).order_by(_COLUMNS.decision_id.desc())
 _ADD = insert(decisions)
 # Moments are kept as microseconds since 1970.
 _HOUR = type_coerce(_COLUMNS.at, BigInteger) // 3_600_000_000
@@ -121,10 +122,7 @@ class SQLDecisionStore:
         """The record of this id."""
         with self.database.read() as connection:
             row = connection.execute(_FIND, {"of_id": decision_id}).first()
-        if row is None:
-            return None
-        members = json.loads(zlib.decompress(row.body))
-        return replace(_record(row), inputs=members["inputs"], result=members["result"])
+        return None if row is None else _whole_record(row)
 
     def page(self, query: DecisionQuery) -> list[DecisionRecord]:
         """Records, newest first, without ``inputs`` and ``result`` (both empty).
@@ -133,12 +131,22 @@ class SQLDecisionStore:
         each index has its records sort by sort, and the newest of each sort are merged.
         """
         with self.database.read() as connection:
-            if _is_unsorted(query):
-                statement = _NEWEST_FIRST.where(*_filters(query)).limit(query.limit)
-                return [_record(row) for row in connection.execute(statement)]
-            newest = heapq.nlargest(query.limit, _ids_by_sort(connection, query))
-            statement = _NEWEST_FIRST.where(_COLUMNS.decision_id.in_(newest))
-            return [_record(row) for row in connection.execute(statement)]
+            return [_record(row) for row in _newest(connection, _NEWEST_FIRST, query)]
+
+    def whole_page(self, query: DecisionQuery) -> list[DecisionRecord]:
+        """Records, newest first, with everything that they were decided on."""
+        with self.database.read() as connection:
+            rows = _newest(connection, _WHOLE_NEWEST_FIRST, query)
+        return [_whole_record(row) for row in rows]
+
+    def how_many(self, kind: DecisionKind | None, *, most: int) -> int:
+        """How many records of a kind, or of any, there are; counted no further than ``most``."""
+        some = select(_COLUMNS.decision_id).limit(most)
+        if kind is not None:
+            some = some.where(_COLUMNS.kind == kind.value)
+        with self.database.read() as connection:
+            counted = connection.execute(select(func.count()).select_from(some.subquery()))
+            return counted.scalar_one()
 
     def count(self, since: datetime) -> list[DecisionCount]:
         """How many records of each sort there are since a moment, hour by hour, in any order.
@@ -158,6 +166,23 @@ class SQLDecisionStore:
             )
             for hour, kind, outcome, reason, tee, count in rows
         ]
+
+
+def _newest(
+    connection: Connection, statement: Select[*tuple[Any, ...]], query: DecisionQuery
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The rows that a query asks for, newest first."""
+    if _is_unsorted(query):
+        statement = statement.where(*_filters(query)).limit(query.limit)
+    else:
+        newest = heapq.nlargest(query.limit, _ids_by_sort(connection, query))
+        statement = statement.where(_COLUMNS.decision_id.in_(newest))
+    return connection.execute(statement).all()
+
+
+def _whole_record(row: Row[*tuple[Any, ...]]) -> DecisionRecord:
+    members = json.loads(zlib.decompress(row.body))
+    return replace(_record(row), inputs=members["inputs"], result=members["result"])
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> DecisionRecord:

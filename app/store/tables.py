@@ -238,6 +238,38 @@ decision_hours = Table(
     Column("counts", JSONText, nullable=False),
 )
 
+# One of each proposal; ``named`` lists the decisions that would come out otherwise.
+dry_runs = Table(
+    "dry_runs",
+    metadata,
+    Column("proposal_id", NAME, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("state", NAME, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("altered", Integer, nullable=False),
+    Column("cursor", NAME),
+    Column("basis", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("started_by", Text, nullable=False),
+    Column("named", JSONText, nullable=False),
+)
+
+policy_examples = Table(
+    "policy_examples",
+    metadata,
+    Column("kind", NAME, primary_key=True),
+    Column("policy_id", NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("expected", JSONText, nullable=False),
+    Column("data", JSONText, nullable=False),
+    Column("reference_values", JSONText, nullable=False),
+    Column("input", JSONText, nullable=False),
+)
+
 audit_records = Table(
     "audit_records",
     metadata,

@@ -93,6 +93,14 @@ class DecisionStore(Protocol):
         """Records, newest first, without ``inputs`` and ``result`` (both empty)."""
         ...
 
+    def whole_page(self, query: DecisionQuery) -> list[DecisionRecord]:
+        """Records, newest first, with everything that they were decided on."""
+        ...
+
+    def how_many(self, kind: DecisionKind | None, *, most: int) -> int:
+        """How many records of a kind, or of any, there are; counted no further than ``most``."""
+        ...
+
     def count(self, since: datetime) -> list[DecisionCount]:
         """How many records of each sort there are since a moment, hour by hour, in any order."""
         ...

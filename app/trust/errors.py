@@ -96,6 +96,12 @@ class MalformedPolicyError(MalformedError):
         self.column = column
 
 
+class BrokenExamplesError(MalformedError):
+    """A policy does not give what the examples kept beside it expect."""
+
+    code = "policy-examples-broken"
+
+
 class MalformedReferenceValueError(MalformedError):
     """A reference value message is not of its agreed form."""
 
@@ -451,6 +457,12 @@ class PolicyNotFoundError(NotFoundError):
     """No policy of this id is set."""
 
     code = "policy-not-found"
+
+
+class ExampleNotFoundError(NotFoundError):
+    """The policy has no example of this name."""
+
+    code = "example-not-found"
 
 
 class ProposalNotFoundError(NotFoundError):

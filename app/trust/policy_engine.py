@@ -79,6 +79,21 @@ class ReferenceNames:
 
 
 @dataclass(frozen=True, slots=True)
+class DataReference:
+    """Where a policy asks for a member of ``data``.
+
+    Attributes:
+        member: its name.
+        line: 1-based.
+        column: 1-based.
+    """
+
+    member: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """Which lines of a policy an evaluation reached, 1-based."""
 
@@ -106,6 +121,26 @@ class PolicyEngine(Protocol):
 
     def rules(self, policy: PolicyText, *, reference_values: bool) -> frozenset[str]:
         """The names of the rules that a policy defines, functions left out.
+
+        Raises:
+            MalformedPolicyError: it does not parse or compile.
+        """
+        ...
+
+    def literal_values(
+        self, policy: PolicyText, rule: str, *, reference_values: bool
+    ) -> tuple[JSONValue | Undefined, ...]:
+        """The values that the definitions of a rule give it, ``UNDEFINED`` for what is computed.
+
+        Raises:
+            MalformedPolicyError: it does not parse or compile.
+        """
+        ...
+
+    def data_references(
+        self, policy: PolicyText, *, reference_values: bool
+    ) -> tuple[DataReference, ...]:
+        """The members of ``data`` that a policy asks for by name, each where it first does.
 
         Raises:
             MalformedPolicyError: it does not parse or compile.

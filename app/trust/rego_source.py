@@ -41,6 +41,7 @@ class Rule:
             the expression assigned; ``None`` for ``true``.
         calls: names called in it, with the place of the first call.
         names: names that occur in it.
+        data: members of ``data`` that are asked for by name, with the place of one of them.
         is_function: whether it takes arguments.
     """
 
@@ -48,6 +49,7 @@ class Rule:
     assignments: list[_Assignment] = field(default_factory=list)
     calls: dict[str, Position] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    data: dict[str, Position] = field(default_factory=dict)
     is_function: bool = False
 
 
@@ -108,6 +110,25 @@ class RegoSource:
                 reached.add(current)
                 queue += self.rules[current].names if current in self.rules else ()
         return not start or bool(reached & {"input", "data", "query_reference_value"})
+
+    def literal_values(self, rule: str) -> tuple[JSONValue | Undefined, ...]:
+        """What the definitions of a rule give it, as far as the source tells."""
+        return tuple(
+            UNDEFINED if path else True if expression is None else _literal(expression)
+            for path, expression in self.rules[rule].assignments
+        )
+
+    def data_references(self) -> dict[str, Position]:
+        """Members of ``data`` that are asked for by name, with the first place of each."""
+        found: dict[str, Position] = {}
+        for rule in self.rules.values():
+            for name, at in rule.data.items():
+                if name not in found or (at.line, at.column) < (
+                    found[name].line,
+                    found[name].column,
+                ):
+                    found[name] = at
+        return found
 
     def literal_members(self, rule: str) -> tuple[LiteralMember, ...]:
         """The members of the object that a rule yields, as far as the source tells."""
@@ -202,6 +223,9 @@ class RegoSource:
             full = _dotted(node)
             if full.startswith(self._own_prefix):
                 rule.names.add(full.removeprefix(self._own_prefix))
+            root, *members = full.split(".")
+            if root == "data" and len(members) == 1 and members != ["*"]:
+                rule.data.setdefault(members[0], _position(node))
         elif "Var" in node:
             rule.names.add(str(node["Var"]["value"]))
 

@@ -26,6 +26,7 @@ from app.trust.policy_conditions import Condition
 from app.trust.policy_engine import (
     UNDEFINED,
     Coverage,
+    DataReference,
     LiteralMember,
     PolicyText,
     ReferenceNames,
@@ -154,6 +155,21 @@ class RegorusEngine:
         """See ``PolicyEngine.rules``."""
         source = _source(policy, _Compiled(policy, reference_values=reference_values))
         return frozenset(name for name, rule in source.rules.items() if not rule.is_function)
+
+    def literal_values(
+        self, policy: PolicyText, rule: str, *, reference_values: bool
+    ) -> tuple[JSONValue | Undefined, ...]:
+        """See ``PolicyEngine.literal_values``."""
+        source = _source(policy, _Compiled(policy, reference_values=reference_values))
+        return source.literal_values(rule)
+
+    def data_references(
+        self, policy: PolicyText, *, reference_values: bool
+    ) -> tuple[DataReference, ...]:
+        """See ``PolicyEngine.data_references``."""
+        source = _source(policy, _Compiled(policy, reference_values=reference_values))
+        found = source.data_references()
+        return tuple(DataReference(name, at.line, at.column) for name, at in found.items())
 
     def literal_members(self, policy: PolicyText, rule: str) -> tuple[LiteralMember, ...]:
         """See ``PolicyEngine.literal_members``."""

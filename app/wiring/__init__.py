@@ -20,6 +20,7 @@ from app.trust.audit import LocalActor
 from app.trust.errors import ConfigError, ConflictError
 from app.trust.signing_keys import KeyPurpose
 from app.trust.tickets import TicketKeySource, new_ticket_key
+from app.wiring import changes
 from app.wiring.attestation import attestation_policies, attestation_service
 from app.wiring.broker import (
     broker_service,
@@ -39,7 +40,6 @@ from app.wiring.console import (
     housekeeping,
     inspectors,
     posture,
-    proposals,
     reference_value_use,
     replay,
     rewrap,
@@ -127,7 +127,10 @@ def wire(app: Flask, settings: Settings) -> Wired:
         operators=signing_in.operators,
         sign_ins=signing_in,
         console_sessions=console_sessions(base),
-        proposals=proposals(base, attestation, kbs.policies),
+        proposals=changes.proposals(base, attestation, kbs.policies),
+        dry_runs=changes.dry_runs(base, attestation, kbs.policies),
+        policy_shelf=changes.policy_shelf(base, attestation, kbs.policies),
+        policy_examples=changes.policy_examples(base),
         secret_reach=SecretReach(base.decisions, kbs.policies, base.engine, base.revisions),
         collateral=collateral_library(base, collateral),
         housekeeping=housekeeping(base, refresher(base, collateral)),

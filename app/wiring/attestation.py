@@ -37,6 +37,7 @@ def attestation_policies(base: Foundations) -> AttestationPolicies:
         transactions=base.database.transaction,
         clock=base.clock,
         rule=base.rule,
+        examples=base.examples,
     )
 
 

@@ -39,6 +39,7 @@ def resource_policies(base: Foundations) -> ResourcePolicies:
         transactions=base.database.transaction,
         clock=base.clock,
         rule=base.rule,
+        examples=base.examples,
         plugins=frozenset(plugin.name for plugin in _PLUGINS),
     )
 

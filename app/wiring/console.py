@@ -15,7 +15,6 @@ from app.attestation.collateral.sources import CollateralSources
 from app.attestation.replay import replay as replay_appraisal
 from app.attestation.service import AttestationService
 from app.blueprints.services import Posture
-from app.broker.policies import ResourcePolicies
 from app.broker.replay import ReleaseReplay
 from app.broker.service import BrokerService
 from app.config import ReadSettings
@@ -25,7 +24,6 @@ from app.console.attempts import Attempts
 from app.console.attested_values import AttestedValues
 from app.console.audit_keeping import AuditKeeping
 from app.console.certificates import server_root
-from app.console.changes import Changes
 from app.console.decision_hours import GRACE
 from app.console.devices import Devices
 from app.console.effective_settings import EffectiveSettings, setting_lines
@@ -33,7 +31,6 @@ from app.console.inspection.inspectors import Inspectors
 from app.console.inspection.resource_uris import URIInspector
 from app.console.inspection.tokens import TokenInspector
 from app.console.operators import OperatorService
-from app.console.proposals import Proposals
 from app.console.reference_value_use import ReferenceValueUse
 from app.console.second_factors import SecondFactors
 from app.console.sessions import ConsoleSessions, SessionTimes
@@ -48,7 +45,6 @@ from app.store.console_sessions import SQLConsoleSessionStore
 from app.store.decision_hours import SQLDecisionHours
 from app.store.nonces import SQLConsumedNonceStore
 from app.store.operators import SQLOperatorStore
-from app.store.proposals import SQLProposalStore
 from app.store.second_factors import SQLSecondFactorStore
 from app.store.secrets import SQLSecretStore
 from app.store.sessions import SQLSessionStore
@@ -140,20 +136,6 @@ def admin_tokens(base: Foundations) -> AdminTokens:
     settings = base.settings.admin
     rules = [AccessRule(rule.role, frozenset(rule.methods), rule.paths) for rule in settings.access]
     return AdminTokens(named.identity_providers(settings), rules, base.clock)
-
-
-def proposals(
-    base: Foundations, attestation: AttestationService, resource: ResourcePolicies
-) -> Proposals:
-    """Changes that wait for approval."""
-    return Proposals(
-        store=SQLProposalStore(base.database),
-        changes=Changes(attestation.policies, resource, attestation.reference_values, base.clock),
-        rule=base.rule,
-        audit=base.audit,
-        transactions=base.database.transaction,
-        clock=base.clock,
-    )
 
 
 def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:

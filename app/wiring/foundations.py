@@ -14,6 +14,7 @@ from app.store.database import Database
 from app.store.decisions import SQLDecisionStore
 from app.store.keys import SQLKeyStore
 from app.store.policies import SQLPolicyStore
+from app.store.policy_examples import SQLExampleStore
 from app.store.revisions import SQLRevisionStore
 from app.trust.approvals import ChangeRule
 from app.trust.clock import Clock, SystemClock
@@ -34,6 +35,7 @@ class Foundations:
     audit: SQLAuditLog
     keys: SQLKeyStore
     policies: SQLPolicyStore
+    examples: SQLExampleStore
     decisions: SQLDecisionStore
     revisions: SQLRevisionStore
     token_keys: TokenKeys
@@ -67,6 +69,7 @@ def foundations(settings: Settings, database: Database) -> Foundations:
         audit=audit,
         keys=keys,
         policies=SQLPolicyStore(database),
+        examples=SQLExampleStore(database),
         decisions=SQLDecisionStore(database),
         revisions=revisions,
         token_keys=token_keys,

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeClock, MemoryAuditLog, MemoryDatabase, MemoryPolicies, MemoryRevisions
+from fakes import (
+    FakeClock,
+    MemoryAuditLog,
+    MemoryDatabase,
+    MemoryExamples,
+    MemoryPolicies,
+    MemoryRevisions,
+)
 
 from app.attestation.policies import DEFAULT_POLICY_IDS, AttestationPolicies
 from app.trust.approvals import ChangeRule
@@ -36,6 +43,7 @@ class Bench:
             audit=MemoryAuditLog(self.db),
             clock=FakeClock(),
             rule=ChangeRule(),
+            examples=MemoryExamples(self.db),
         )
 
 

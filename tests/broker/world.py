@@ -14,6 +14,7 @@ from fakes import (
     MemoryAuditLog,
     MemoryDatabase,
     MemoryDecisions,
+    MemoryExamples,
     MemoryKeys,
     MemoryPolicies,
     MemoryRevisions,
@@ -94,6 +95,7 @@ class World:
             transactions=self.db.transactions,
             clock=self.clock,
             rule=ChangeRule(),
+            examples=MemoryExamples(self.db),
             plugins=frozenset({PLUGIN.name, "other"}),
         )
         self.custody = Custody(

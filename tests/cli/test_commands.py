@@ -369,6 +369,84 @@ def test_a_policy_of_a_scope_is_set_shown_and_taken_away(site: Site) -> None:
     assert "begins with a plugin" in said
 
 
+def test_versions_are_listed_compared_and_rolled_back(site: Site) -> None:
+    """An old text becomes a new version."""
+    before = site.does("policies", "show", "resource-policy")
+    site.does("policies", "set", "resource-policy", "-", given=b"package policy\nallow := false\n")
+    assert "+allow := false" in site.does("policies", "compare", "resource-policy", "1", "2")
+    site.does("policies", "roll-back", "resource-policy", "1")
+    assert site.does("policies", "show", "resource-policy") == before
+    shown = site.does("policies", "show", "resource-policy", "--version", "2")
+    assert shown == "package policy\nallow := false\n"
+    states = [line.split("\t")[:2] for line in _lines(site, "versions", "resource-policy")]
+    assert states == [["3", "active"], ["2", "replaced"], ["1", "replaced"]]
+    assert site.does("policies", "compare", "resource-policy", "1", "3") == ""
+
+
+def _lines(site: Site, *arguments: str) -> list[str]:
+    return site.does("policies", *arguments).splitlines()
+
+
+def test_a_policy_is_checked_without_being_set(site: Site) -> None:
+    """Warnings, typical guests and examples; status 1 when one is broken."""
+    path = site.file("all.rego", "package policy\nallow := true\n")
+    told = site.does("policies", "check", "resource-policy", path)
+    assert "warning\tallow is true whatever the token says" in told
+    assert "guest\taffirming\tresource allowed" in told
+    example = {
+        "name": "strangers",
+        "data": {"plugin": "resource", "resource-path": [], "query": {}},
+        "expected": {"outcome": "denied"},
+    }
+    file = site.file("example.json", json.dumps(example))
+    site.does("policy-examples", "set", "resource-policy", file)
+    broken = site.run("policies", "check", "resource-policy", path)
+    assert broken.exit_code == 1
+    assert "example\tstrangers\tbroken\tdenied\tallowed" in broken.stdout
+    assert "policy-examples-broken" in site.refuses("policies", "set", "resource-policy", path)
+    assert "strangers\tholds" in site.does("policy-examples", "run", "resource-policy")
+    ran = site.run("policy-examples", "run", "resource-policy", "--file", path)
+    assert ran.exit_code == 1
+    listed = json.loads(site.does("policy-examples", "list", "resource-policy"))
+    assert (listed["name"], listed["revision"]) == ("strangers", 1)
+    site.does("policy-examples", "remove", "resource-policy", "strangers")
+    assert site.does("policy-examples", "list", "resource-policy") == ""
+    said = site.refuses("policy-examples", "set", "resource-policy", "-", given=b"[]")
+    assert "malformed-request" in said
+
+
+def test_a_decision_is_kept_as_an_example_and_dry_run(site: Site, decisions: list[str]) -> None:
+    """What was decided stays so, or the terminal says what would change."""
+    release = decisions[1]
+    name = site.does("policy-examples", "from-decision", "resource-policy", release).strip()
+    assert f"{name}\tholds" in site.does("policy-examples", "run", "resource-policy")
+    assert "decision-not-found" in site.refuses(
+        "policy-examples", "from-decision", "resource-policy", "none"
+    )
+    text = b"package policy\ndeny := true\n"
+    proposal_id = site.does("policies", "set", "scope:resource", "-", "--draft", given=text).strip()
+    ran = site.run("proposals", "dry-run", proposal_id, "--last", "10")
+    assert ran.exit_code == 1, ran.output
+    assert release in ran.stdout
+    assert "policy-allowed\tpolicy-denied" in ran.stdout
+    same = site.does("policies", "show", "resource-policy").encode()
+    proposal_id = site.does(
+        "policies", "set", "resource-policy", "-", "--draft", given=same
+    ).strip()
+    assert site.does("proposals", "dry-run", proposal_id) == ""
+
+
+def test_ready_policies_are_listed_and_printed(site: Site) -> None:
+    """Without settings, to begin a file with."""
+    runner = CliRunner()
+    listed = runner.invoke(main, ["policies", "templates", "--kind", "resource"]).stdout
+    assert "resource\tstop\tAn emergency stop" in listed
+    printed = runner.invoke(main, ["policies", "templates", "snp"]).stdout
+    assert printed.startswith("# AMD SEV-SNP")
+    refused = runner.invoke(main, ["policies", "templates", "none"])
+    assert (refused.exit_code, "policy-not-found" in refused.stderr) == (2, True)
+
+
 def test_a_draft_is_proposed_and_approved(site: Site) -> None:
     """A proposal from the terminal: written down, shown, listed, carried out."""
     path = site.file("p.rego", POLICY.replace("'", '"'))

@@ -10,6 +10,7 @@ from applications import (
     prepared,
     row_counts,
     services,
+    strict,
 )
 from console_client import console
 
@@ -24,4 +25,5 @@ __all__ = [
     "prepared",
     "row_counts",
     "services",
+    "strict",
 ]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from servers import SAMPLE_VALUES, AdminKey, make_settings
+from programs import Programs
+from servers import SAMPLE_VALUES, AdminKey
 
-from app.blueprints.deps import EXTENSION
-from app.factory import build
 from guest.wire.encoding import b64_encode, b64url_encode
 
 DENY = "package policy\n\ndefault allow := false\n"
@@ -32,41 +29,6 @@ CPU_CHANGE = {
 }
 VALUES_CHANGE = {"kind": "reference-values", "register": [{"name": "svn", "value": ["7"]}]}
 MESSAGE = {"version": "0.1.0", "type": "sample", "payload": b64_encode(b'{"svn": ["1"]}')}
-
-
-@pytest.fixture
-def strict(tmp_path: Path, prepared: tuple[Path, AdminKey]) -> Iterator[Flask]:
-    """All roles, with the two-person rule."""
-    folder = tmp_path / "strict"
-    shutil.copytree(prepared[0], folder)
-    access = [{"role": role, "methods": ["*"], "paths": ["/**"]} for role in ("owner", "operator")]
-    rule = {"two_person_rule": True}
-    app = build(make_settings(folder, console=rule, admin={"access": access}))
-    yield app
-    app.extensions[EXTENSION].close()
-
-
-class Programs:
-    """Operators' programs, by name."""
-
-    def __init__(self, client: FlaskClient, admin: AdminKey) -> None:
-        self.client, self.admin = client, admin
-
-    def ask(self, who: str, method: str, path: str, body: Any = None, role: str = "owner") -> Any:
-        """What the REST interface answers to someone."""
-        headers = {"Authorization": f"Bearer {self.admin.token(role, sub=who)}"}
-        return self.client.open(path, method=method, headers=headers, json=body)
-
-    def propose(self, who: str, change: Any, role: str = "owner") -> Any:
-        """A new proposal, as JSON."""
-        answer = self.ask(who, "POST", "/api/v1/proposals", {"change": change}, role)
-        assert answer.status_code == 200, answer.text
-        return answer.json
-
-    def decide(self, who: str, proposal: Any, verb: str, revision: int = 1) -> Any:
-        """Approve, reject or withdraw."""
-        path = f"/api/v1/proposals/{proposal['proposal_id']}/{verb}"
-        return self.ask(who, "POST", path, {"revision": revision, "comment": "seen"})
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from app.store.keys import SQLKeyStore
 from app.store.nonces import SQLConsumedNonceStore
 from app.store.operators import SQLOperatorStore
 from app.store.policies import SQLPolicyStore
+from app.store.policy_examples import SQLExampleStore
 from app.store.reference_values import SQLReferenceValueStore
 from app.store.revisions import SQLRevisionStore
 from app.store.second_factors import SQLSecondFactorStore
@@ -34,6 +35,7 @@ from app.store.sessions import SQLSessionStore
 from app.trust.audit import AuditLog
 from app.trust.decisions import DecisionStore
 from app.trust.policies import PolicyStore
+from app.trust.policy_examples import ExampleStore
 from app.trust.revisions import RevisionStore
 from app.trust.signing_keys import KeyStore
 from app.trust.transactions import Transactions
@@ -46,6 +48,7 @@ class Stores:
     transaction: Transactions
     revisions: RevisionStore
     policies: PolicyStore
+    examples: ExampleStore
     keys: KeyStore
     decisions: DecisionStore
     audit: AuditLog
@@ -65,6 +68,7 @@ def sql_stores(database: Database) -> Stores:
         database.transaction,
         SQLRevisionStore(database),
         SQLPolicyStore(database),
+        SQLExampleStore(database),
         SQLKeyStore(database),
         SQLDecisionStore(database),
         SQLAuditLog(database),
@@ -86,6 +90,7 @@ def memory_stores() -> Stores:
         memory.transactions,
         fakes.MemoryRevisions(memory),
         fakes.MemoryPolicies(memory),
+        fakes.MemoryExamples(memory),
         fakes.MemoryKeys(memory),
         fakes.MemoryDecisions(memory),
         fakes.MemoryAuditLog(memory),

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.blueprints.console import (
     api_collateral,
     api_inspector,
+    api_policies,
     api_proposals,
     api_reference_values,
     api_secrets,
@@ -32,6 +33,7 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
     audit.add_to_api(bp)
     settings.add_to_api(bp)
     api_inspector.add_to(bp)
+    api_policies.add_to(bp)
     api_proposals.add_to(bp)
     if with_broker:
         api_secrets.add_to(bp)

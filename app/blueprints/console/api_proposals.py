@@ -10,16 +10,20 @@ from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
 from app.blueprints.parsing import json_object, page_limit
 from app.console.changes import KINDS, change_of_json
+from app.console.dry_runs import DEFAULT_DECISIONS, DryRun, dry_run_as_json
 from app.console.permissions import Permission
 from app.console.proposals import Proposal, ProposalQuery, ProposalState
-from app.trust.errors import MalformedRequestError
+from app.trust.errors import MalformedRequestError, ProposalNotFoundError
 from app.trust.json_types import JSONObject
+
+_DRY_RUN = "/proposals/<proposal_id>/dry-run"
 
 
 def add_to(bp: Blueprint) -> None:
     """Add the routes."""
     _add_reading(bp)
     _add_writing(bp)
+    _add_dry_runs(bp)
 
 
 def _add_reading(bp: Blueprint) -> None:
@@ -87,6 +91,33 @@ def _add_writing(bp: Blueprint) -> None:
         revision = _revision(json_object())
         withdrawn = services().proposals.withdraw(proposal_id, actor(), revision=revision)
         return jsonify(proposal_as_json(withdrawn))
+
+
+def _add_dry_runs(bp: Blueprint) -> None:
+    @bp.post(_DRY_RUN)
+    @access(Permission.DECISION_REPLAY)
+    def start_dry_run(proposal_id: str) -> ResponseReturnValue:
+        last = json_object().get("last", DEFAULT_DECISIONS)
+        if type(last) is not int:
+            raise MalformedRequestError("last is a whole number")
+        run = services().dry_runs.start(proposal_id, actor(), last=last)
+        return jsonify(dry_run_as_json(run))
+
+    @bp.get(_DRY_RUN)
+    @access(Permission.PROPOSAL_READ)
+    def dry_run(proposal_id: str) -> ResponseReturnValue:
+        return jsonify(dry_run_as_json(_found(services().dry_runs.go_on(proposal_id))))
+
+    @bp.delete(_DRY_RUN)
+    @access(Permission.DECISION_REPLAY)
+    def cancel_dry_run(proposal_id: str) -> ResponseReturnValue:
+        return jsonify(dry_run_as_json(_found(services().dry_runs.cancel(proposal_id))))
+
+
+def _found(run: DryRun | None) -> DryRun:
+    if run is None:
+        raise ProposalNotFoundError("this proposal has no dry run")
+    return run
 
 
 def proposal_query(parameters: MultiDict[str, str]) -> ProposalQuery:

@@ -49,7 +49,7 @@ def _add_reading(bp: Blueprint) -> None:
     @access(Permission.POLICY_READ)
     def policy(kind: str, policy_id: str) -> ResponseReturnValue:
         history = _history(kind, policy_id)
-        version = _version(history, "version", history.active.version)
+        version = _version(history, "version", history.newest.version)
         return render_template(
             "console/policies/show.html",
             history=history,
@@ -62,7 +62,7 @@ def _add_reading(bp: Blueprint) -> None:
     @access(Permission.POLICY_READ)
     def compare_policy(kind: str, policy_id: str) -> ResponseReturnValue:
         history = _history(kind, policy_id)
-        new = _version(history, "new", history.active.version)
+        new = _version(history, "new", history.newest.version)
         old = _version(history, "old", max(1, new.version - 1))
         return render_template(
             "console/policies/compare.html",
@@ -85,8 +85,8 @@ def _add_writing(bp: Blueprint) -> None:
     @access(Permission.POLICY_WRITE)
     def edit_policy(kind: str, policy_id: str) -> ResponseReturnValue:
         history = _history(kind, policy_id)
-        begin = _version(history, "version", history.active.version)
-        form = PolicyForm(data={"text": begin.text, "based_on": history.active.version})
+        begin = _version(history, "version", history.newest.version)
+        form = PolicyForm(data={"text": begin.text, "based_on": history.newest.version})
         return _edit(form, history.kind, policy_id, history)
 
     @bp.post(f"{_ONE}/roll-back")
@@ -127,8 +127,8 @@ def _conflict(form: PolicyForm, kind: PolicyKind, policy_id: str, text: str) -> 
     """Someone was faster: show what saving once more would change of theirs."""
     history = _shelf().history(kind, policy_id)
     form.based_on.raw_data = None
-    form.based_on.data = history.active.version
-    return _edit_page(form, kind, history, theirs=compare(history.active.text, text)), 409
+    form.based_on.data = history.newest.version
+    return _edit_page(form, kind, history, theirs=compare(history.newest.text, text)), 409
 
 
 def _edit_page(
@@ -140,7 +140,7 @@ def _edit_page(
 
 
 def _shelf() -> PolicyShelf:
-    return PolicyShelf(services().attestation_policies, services().resource_policies)
+    return services().policy_shelf
 
 
 def _history(kind: str, policy_id: str) -> PolicyHistory:
