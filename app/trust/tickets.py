@@ -135,7 +135,8 @@ class TicketKeySource:
 def issue_ticket(keys: TicketKeys, purpose: bytes, payload: bytes, expires_at: datetime) -> bytes:
     """A ticket for the payload, good until ``expires_at`` (whole seconds, rounded down)."""
     key = keys.current
-    expiry = int(expires_at.timestamp()).to_bytes(_EXPIRY_BYTES, "big")
+    # Whole seconds first: far ahead, a timestamp with its fraction rounds up.
+    expiry = int(expires_at.replace(microsecond=0).timestamp()).to_bytes(_EXPIRY_BYTES, "big")
     body = b"".join((_FORMAT, key.key_id, expiry, payload))
     assert len(body) + _MAC_BYTES <= MAX_TICKET_BYTES, "a ticket is small"
     return body + _code(key, purpose, body)

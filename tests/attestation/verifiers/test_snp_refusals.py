@@ -283,12 +283,17 @@ def test_a_required_list_must_be_current() -> None:
     assert site.verify(site.evidence())
 
 
+def flip_last_bit(data: bytes) -> bytes:
+    """The same bytes but for the last bit."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
 FORGED_LISTS: dict[str, Callable[[SimulatedAMD], bytes]] = {
     "no list": lambda amd: b"0",
     "signed by the ASK": lambda amd: amd.crl(signer="ask"),
     "another root's": lambda amd: SimulatedAMD("Milan", number=1).crl(),
     "another generation's": lambda amd: SimulatedAMD("Genoa").crl(),
-    "flipped": lambda amd: amd.crl()[:-1] + b"\x00",
+    "flipped": lambda amd: flip_last_bit(amd.crl()),
     "cut": lambda amd: amd.crl()[:-1],
 }
 
