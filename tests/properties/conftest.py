@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import schemathesis
 from applications import prepared
+from collateral_site import keep, settings_of
 from flask import Flask
 from interface import Caller
 from raw_guest import PATH, SECRET
@@ -32,7 +33,8 @@ def served(
     """One application for all properties: what a request leaves behind is part of the next one."""
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(prepared[0], folder, dirs_exist_ok=True)
-    app = build(make_settings(folder, log={"level": "error"}))
+    parts = settings_of(folder, folder / "offline")
+    app = build(make_settings(folder, log={"level": "error"}, **parts))
     services = app.extensions[EXTENSION]
     actor = Actor("tests", "owner")
     message = {
@@ -43,6 +45,7 @@ def served(
     with app.app_context():
         services.reference_values.register(message, actor)
         services.custody.write(ResourceID.of(PATH.split("/")), SECRET, actor)
+    keep(app)
     yield app
     services.close()
 
