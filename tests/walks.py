@@ -130,11 +130,12 @@ def observe(walk: Walk) -> None:
     walk.call("GET /policy/{policy_id}", path_parameters={"policy_id": "default_cpu"})
     for path in ("/metrics", "/kbs/v0/resource-policy", "/api/v1/audit"):
         walk.operate(f"GET {path}")
-    for path in ("/audit.csv", "/audit.jsonl", "/audit/chain", "/settings"):
+    for path in ("/audit.csv", "/audit.jsonl", "/audit/chain", "/decisions/export", "/settings"):
         walk.operate(f"GET /api/v1{path}")
     for record in walk.operate("GET /api/v1/decisions").json():
         named = {"decision_id": record["decision_id"]}
         walk.operate("GET /api/v1/decisions/{decision_id}", path_parameters=named)
+        walk.operate("GET /api/v1/decisions/{decision_id}/why", path_parameters=named)
         replay = "POST /api/v1/decisions/{decision_id}/replay"
         assert walk.operate(replay, path_parameters=named).json()["same"]
 
