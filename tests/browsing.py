@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
+import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
@@ -17,6 +20,11 @@ FLAGS = (
     "--disable-background-networking",
 )
 WAITING_MS = 20_000
+_AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+_OPTIONS = {"preload": False, "resultTypes": ["violations"]}
+_WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+Scheme = Literal["light", "dark"]
 OWN_PASSWORD = "a passphrase of one's own"
 
 
@@ -44,7 +52,10 @@ class Reader:
         self.console = console
         self.complaints: list[str] = []
         self.context = browser.new_context(
-            viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="Europe/Berlin"
+            viewport={"width": 1440, "height": 900},
+            locale="en-GB",
+            timezone_id="Europe/Berlin",
+            reduced_motion="reduce",
         )
         self.context.set_default_timeout(WAITING_MS)
         self.page: Page = self.context.new_page()
@@ -89,6 +100,26 @@ class Reader:
         self.page.locator("[popovertarget=account]").click()
         self.page.get_by_role("button", name="Sign out").click()
         self.is_at("Sign in")
+
+    def see(self, width: int, scheme: Scheme) -> None:
+        """Have a window of this width, in pixels, and prefer this scheme of colours."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme=scheme)
+
+    def violations(self, *, colours_only: bool = False) -> list[str]:
+        """What axe finds on the page against WCAG 2.2, A and AA: the rule, and where it is broken.
+
+        The driver evaluates it, and not the page, whose policy allows no script from elsewhere.
+        """
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(_AXE)
+        rules = _COLOURS if colours_only else _WCAG
+        results = self.page.evaluate(f"axe.run(document, {json.dumps(_OPTIONS | rules)})")
+        return [
+            f"{violation['id']}: {node['html'][:160]}"
+            for violation in results["violations"]
+            for node in violation["nodes"]
+        ]
 
     def close(self) -> None:
         """Forget the profile."""

@@ -16,8 +16,10 @@ _REPOSITORY, _TYPE, _TAG = SECRETS[0]
 _SECRET = {"repository": _REPOSITORY, "kind": _TYPE, "tag": _TAG}
 # What the arguments of an address are filled with, by its endpoint or by how it begins. A page that
 # begins otherwise, or has other arguments, needs its line here.
-_VALUES = {
+VALUES = {
     "console.confirm_secret_destruction": dict(zip(_SECRET, DELETED, strict=True)),
+    "/console/audit/": {"sequence": "1"},
+    "/console/decisions/": {"decision_id": "0" * 32},
     "/console/policies/": {"kind": "attestation", "policy_id": "default_cpu"},
     "/console/secrets/": _SECRET,
 }
@@ -25,13 +27,12 @@ _VALUES = {
 _QUERIES = {
     "console.change_operator": {"name": "ines"},
     "console.confirm_secret_restore": {"version": "1"},
+    "console.confirm_secret_reveal": {"version": "1"},
     "console.confirm_withdrawal": {"name": "svn"},
     "console.new_reference_value": {"name": "svn", "value": '["2"]'},
 }
-# Pages that are there only in the middle of something.
-_STEPS = {"login.sign_in_code"}
-# Answers that are files and no pages.
-FILES = {"console.export_audit"}
+# Pages that are there only in the middle of something, or when there is something to take away.
+_STEPS = {"console.export_collateral", "login.sign_in_code"}
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ def fill(services: Services) -> dict[str, dict[str, str]]:
         list(visit(services, guest))
     query = DecisionQuery(kind=DecisionKind.RELEASE, outcome=Outcome.DENIED, limit=1)
     (denied,) = services.decisions.page(query)
-    return _VALUES | {"/console/decisions/": {"decision_id": denied.decision_id}}
+    return VALUES | {"/console/decisions/": {"decision_id": denied.decision_id}}
 
 
-def addresses(app: Flask, values: dict[str, dict[str, str]]) -> list[Address]:
+def addresses(app: Flask, values: dict[str, dict[str, str]] = VALUES) -> list[Address]:
     """Every page that a signed-in operator can open.
 
     Raises:
@@ -73,8 +74,7 @@ def _path(app: Flask, rule: Rule, values: dict[str, dict[str, str]]) -> str:
     missing = rule.arguments - known.keys()
     if missing:
         raise LookupError(f"tests/console_pages.py has no values of {missing} for {rule.rule}")
-    path = app.url_map.bind("localhost").build(
-        rule.endpoint, {name: known[name] for name in rule.arguments}
-    )
+    arguments = {name: known[name] for name in rule.arguments}
+    path = app.url_map.bind("localhost").build(rule.endpoint, arguments)
     query = _QUERIES.get(rule.endpoint)
     return f"{path}?{urlencode(query)}" if query else path

@@ -135,7 +135,7 @@ def test_readers_are_offered_nothing_to_change(console: Callable[..., Console]) 
     """A viewer reads the text, line by line, and finds no form."""
     viewer = console(Role.VIEWER)
     page = viewer.get(CPU).text
-    assert 'href="#L1"' in page
+    assert 'id="L1"' in page
     assert "/edit" not in page
     assert "/policies/new" not in viewer.get("/policies").text
 
