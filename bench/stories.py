@@ -49,6 +49,7 @@ SECRETS = (
     ("default", "demo", "secret"),
     ("default", "security-policy", "image-policy"),
 )
+ISSUER = "partner"
 DELETED = ("inference", "model", "tokenizer-key")
 _MISSING = "payments/database/pasword"
 _BUILD = "5f1c2a7be0d94c8a" * 6
@@ -193,6 +194,8 @@ def furnish(services: Services) -> None:
         for _ in range(1 + len(path[2]) % 3):
             services.custody.write(ResourceID(*path), secrets.token_bytes(32), SEED)
     services.custody.delete(ResourceID(*DELETED), SEED)
+    issuer: JSONObject = {"name": ISSUER, "issuer": "https://as.partner.example"}
+    services.issuer_desk.add(issuer | {"key_set": {"keys": [_signing_key()]}}, SEED)
     there = {operator.name for operator in services.operators.all()}
     for name, role in OPERATORS:
         if name not in there:
@@ -227,6 +230,14 @@ def _ask(services: Services, token: str, path: str) -> str:
 
 
 def _tee_key() -> JSONObject:
+    return _public_jwk("ECDH-ES+A256KW")
+
+
+def _signing_key() -> JSONObject:
+    return _public_jwk("ES256") | {"use": "sig", "kid": "partner-2026"}
+
+
+def _public_jwk(algorithm: str) -> JSONObject:
     numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
     x, y = (b64url_encode(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
-    return {"kty": "EC", "crv": "P-256", "alg": "ECDH-ES+A256KW", "x": x, "y": y}
+    return {"kty": "EC", "crv": "P-256", "alg": algorithm, "x": x, "y": y}

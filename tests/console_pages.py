@@ -10,7 +10,7 @@ from werkzeug.routing import Rule
 
 from app.blueprints.services import Services
 from app.trust.decisions import DecisionKind, DecisionQuery, Outcome
-from bench.stories import DELETED, GUESTS, SECRETS, furnish, visit
+from bench.stories import DELETED, GUESTS, ISSUER, SECRETS, furnish, visit
 
 _REPOSITORY, _TYPE, _TAG = SECRETS[0]
 _SECRET = {"repository": _REPOSITORY, "kind": _TYPE, "tag": _TAG}
@@ -22,6 +22,7 @@ VALUES = {
     "/console/decisions/": {"decision_id": "0" * 32},
     "/console/policies/": {"kind": "attestation", "policy_id": "default_cpu"},
     "/console/secrets/": _SECRET,
+    "/console/trust/issuers/": {"name": ISSUER},
 }
 # What pages ask for behind the question mark.
 _QUERIES = {

@@ -140,11 +140,12 @@ def test_every_page_is_well_made_and_comes_in_time(
     for address in addresses(app, values):
         begun = time.perf_counter()
         answer = owner.client.get(address.path)
+        text = answer.text
         seconds = time.perf_counter() - begun
         wrong = [] if answer.status_code == 200 else [f"status {answer.status_code}"]
         wrong += [] if seconds < LIMIT_SECONDS else [f"{seconds:.1f} seconds"]
         if not wrong and answer.mimetype == "text/html":
-            wrong = faults(Page(answer.text))
+            wrong = faults(Page(text))
         if wrong:
             found[address.path] = wrong
     assert found == {}
