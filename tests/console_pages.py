@@ -21,6 +21,7 @@ VALUES = {
     "/console/audit/": {"sequence": "1"},
     "/console/decisions/": {"decision_id": "0" * 32},
     "/console/policies/": {"kind": "attestation", "policy_id": "default_cpu"},
+    "/console/reasons/": {"code": "policy-denied"},
     "/console/secrets/": _SECRET,
     "/console/trust/issuers/": {"name": ISSUER},
 }
