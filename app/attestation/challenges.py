@@ -20,6 +20,7 @@ from app.trust.tickets import (
     open_ticket,
     ticket_expiry,
 )
+from guest.wire.canonical import canonical_json
 from guest.wire.encoding import b64_decode, b64_encode
 from guest.wire.errors import WireError
 from guest.wire.members import text_member
@@ -99,9 +100,12 @@ class Challenges:
 
     def issue(self, now: datetime) -> IssuedChallenge:
         """A fresh nonce: base64 of a ticket with 32 random bytes. Nothing is written."""
+        return self._issue(_PURPOSE, now)
+
+    def _issue(self, purpose: bytes, now: datetime) -> IssuedChallenge:
         expires_at = (now + self._lifetime).replace(microsecond=0)
         random = secrets.token_bytes(_RANDOM_BYTES)
-        ticket = issue_ticket(self._keys.for_issuing(now), _PURPOSE, random, expires_at)
+        ticket = issue_ticket(self._keys.for_issuing(now), purpose, random, expires_at)
         return IssuedChallenge(b64_encode(ticket), "", expires_at)
 
     def issue_within(
@@ -109,15 +113,17 @@ class Challenges:
     ) -> IssuedChallenge:
         """A TEE's own challenge with a fresh nonce in it; guests pass over what they do not know.
 
-        Evidence is bound to the whole text, so a nonce cannot be moved into another document.
+        Evidence is bound to the whole text, and the nonce to the rest of the document, so a nonce
+        cannot be moved into another one.
 
         Args:
             document: the text of a JSON object.
             extra_params: for the guest.
             now: the time.
         """
-        issued = self.issue(now)
-        members = parse_json_object(document) | {_MEMBER: issued.nonce}
+        plain = parse_json_object(document)
+        issued = self._issue(_purpose_of(plain), now)
+        members = plain | {_MEMBER: issued.nonce}
         text = json.dumps(members, separators=(",", ":"))
         return IssuedChallenge(text, extra_params, issued.expires_at)
 
@@ -129,9 +135,9 @@ class Challenges:
             ExpiredNonceError: it was, and its time is over.
         """
         try:
-            own = _own_nonce(nonce)
+            purpose, own = _own_nonce(nonce)
             ticket = b64_decode(own)
-            open_ticket(self._keys.at(revisions), _PURPOSE, ticket, now)
+            open_ticket(self._keys.at(revisions), purpose, ticket, now)
         except (WireError, UnknownTicketError) as error:
             raise UnknownNonceError("the nonce was not issued here") from error
         except ExpiredTicketError as error:
@@ -140,7 +146,16 @@ class Challenges:
         return OpenNonce(nonce, digest, ticket_expiry(ticket))
 
 
-def _own_nonce(text: str) -> str:
+def _own_nonce(text: str) -> tuple[bytes, str]:
+    """What the nonce is for, and the nonce itself."""
     if not text.startswith("{"):
-        return text
-    return text_member(parse_json_object(text), _MEMBER, limit=_MAX_NONCE_CHARACTERS)
+        return _PURPOSE, text
+    members = parse_json_object(text)
+    nonce = text_member(members, _MEMBER, limit=_MAX_NONCE_CHARACTERS)
+    del members[_MEMBER]
+    return _purpose_of(members), nonce
+
+
+def _purpose_of(document: JSONObject) -> bytes:
+    """A nonce within a challenge is for this challenge, whatever the order of its members."""
+    return _PURPOSE + b" within " + hashlib.sha256(canonical_json(document)).digest()

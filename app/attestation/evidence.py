@@ -64,11 +64,14 @@ class Context:
         now: the time against which certificates and collateral are judged, UTC.
         collateral: certificates, TCB info and revocation lists by name.
         options: the verifier's own settings (``verifiers.options.<name>``).
+        challenge: the nonce as it was issued, for TEEs whose evidence answers a challenge of its
+            own; ``None`` when the caller tells none.
     """
 
     now: datetime
     collateral: CollateralSource
     options: Mapping[str, JSONValue] = field(default_factory=lambda: MappingProxyType({}))
+    challenge: str | None = field(default=None, repr=False)
 
 
 class Verifier(Protocol):

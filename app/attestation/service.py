@@ -160,7 +160,7 @@ class AttestationService:
         request = draft.request
         if not request.items:
             raise MalformedRequestError("there is no evidence to appraise")
-        environments = list(name_environments(self._verify(request.items, draft.at)))
+        environments = list(name_environments(self._verify(request, draft.at)))
         self._judge(environments, draft, revisions)
         token = EARToken(
             issuer=self.rules.issuer,
@@ -176,19 +176,18 @@ class AttestationService:
         _log.info("appraised", decision=record.decision_id, tee=tee, status=status)
         return Appraised(signed, token.token_id, tee, status, record)
 
-    def _verify(
-        self, items: tuple[EvidenceItem, ...], now: datetime
-    ) -> list[tuple[str, Bound, Claims]]:
+    def _verify(self, request: AppraisalRequest, now: datetime) -> list[tuple[str, Bound, Claims]]:
         """Every environment that the evidence proves, the primary first."""
         verified: list[tuple[str, Bound, Claims]] = []
-        for item in items:
+        for item in request.items:
             verifier = self._verifier(item.tee)
             bound = bind(item, verbose=self.rules.verbose_token)
             evidence = UnverifiedEvidence(item.tee, item.unverified_evidence)
             options = self.rules.verifier_options.get(item.tee, {})
             rules = self.rules.collateral.for_options(options)
             consulted = ConsultedCollateral(self.collateral, rules, now)
-            claims = verifier.verify(evidence, bound.binding, Context(now, consulted, options))
+            context = Context(now, consulted, options, request.nonce)
+            claims = verifier.verify(evidence, bound.binding, context)
             assert claims, "a verifier vouches for something or raises"
             consulted.check()
             state = consulted.claims()

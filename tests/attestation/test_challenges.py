@@ -65,18 +65,14 @@ def test_a_document_without_a_nonce_of_ours_is_unknown(bench: Bench, text: str) 
         bench.challenges.open(text, NOON, bench.db.revisions)
 
 
-def test_a_nonce_vouches_once_in_whatever_document(bench: Bench) -> None:
+def test_a_nonce_vouches_once_however_its_document_is_written(bench: Bench) -> None:
     """What is written down is the nonce, so that rewording the document around it is no second."""
     issued = bench.challenges.issue_within('{"request_blob":"AA=="}', {"a": 1}, NOON)
     found = json.loads(issued.nonce)
     assert (found["request_blob"], issued.extra_params) == ("AA==", {"a": 1})
     opened = bench.challenges.open(issued.nonce, NOON, bench.db.revisions)
     assert opened.text == issued.nonce
-    for other in (
-        json.dumps(found),
-        json.dumps({"as_nonce": found["as_nonce"]}),
-        found["as_nonce"],
-    ):
+    for other in (json.dumps(found), json.dumps(dict(reversed(found.items())))):
         again = bench.challenges.open(other, NOON, bench.db.revisions)
         assert again.digest == opened.digest
     with pytest.raises(ExpiredNonceError):
@@ -122,3 +118,23 @@ def test_a_nonce_is_not_shown(bench: Bench) -> None:
         "extra-params": "",
         "expires_at": "2026-03-01T12:05:00+00:00",
     }
+
+
+def test_a_nonce_is_for_its_own_challenge(bench: Bench) -> None:
+    """Whoever moves it into a request of their own has none; the order of members is nothing."""
+    issued = bench.challenges.issue_within('{"request_blob":"AA==","size":64}', "", NOON)
+    found = json.loads(issued.nonce)
+    turned = json.dumps(dict(reversed(found.items())))
+    assert bench.challenges.open(turned, NOON, bench.db.revisions)
+    plain = bench.challenges.issue(NOON).nonce
+    with pytest.raises(UnknownNonceError):
+        bench.challenges.open(found["as_nonce"], NOON, bench.db.revisions)
+    for changed in (
+        found | {"request_blob": "AQ=="},
+        found | {"size": 65},
+        found | {"more": 1},
+        found | {"as_nonce": plain},
+        {"as_nonce": found["as_nonce"]},
+    ):
+        with pytest.raises(UnknownNonceError):
+            bench.challenges.open(json.dumps(changed), NOON, bench.db.revisions)

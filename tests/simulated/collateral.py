@@ -49,7 +49,7 @@ class VendorCollateral(MemoryCollateral):
 
     def get(self, name: str) -> Collateral:
         """The port ``CollateralSource``."""
-        if name not in self.documents:
+        if name not in self.documents and ("/vcek/" in name or name.startswith("hygon/")):
             self.asked.append(name)
             raise UnknownPlatformError(f"nobody has certified {name}")
         return super().get(name)

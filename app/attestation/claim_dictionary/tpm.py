@@ -21,6 +21,13 @@ CLAIMS = (
         "Says that the key is not enrolled in the settings.",
         "Vouchgate, docs/reference/verifiers/tpm.md, claims",
     ),
+    Claim(
+        "ak_root",
+        "hex, SHA-256 of a certificate; only for keys that a root vouches for",
+        Direction.EQUAL,
+        "The root whose certificates vouch for the key, of those that the settings pin.",
+        "Vouchgate, docs/reference/verifiers/tpm.md, claims",
+    ),
     *register_claims(("tpm_pcr11",)),
     bound("extraData of the quote", f"{_QUOTE}, extraData", "hex"),
     launched("PCR 8", "Confidential Containers, init data in PCR 8", "hex, 32 bytes"),

@@ -149,6 +149,10 @@ class DeviceChains:
                 or an authority in the place of the leaf.
             ExpiredCertificateError: one is outside its dates.
         """
+        return self.verify_chain(ders, now)[0]
+
+    def verify_chain(self, ders: list[bytes], now: datetime) -> tuple[DeviceCertificate, ...]:
+        """The whole chain, leaf first; see ``verify``."""
         if len(ders) < _LEAST_CERTIFICATES:
             raise ChainError("a chain has a leaf and a root at least")
         chain = self._find(tuple(ders))
@@ -157,7 +161,7 @@ class DeviceChains:
             certificate.check_validity(now)
         if chain[0].is_authority:
             raise ChainError("an authority stands in the place of the key that signs reports")
-        return chain[0]
+        return chain
 
     def _find(self, ders: tuple[bytes, ...]) -> tuple[DeviceCertificate, ...]:
         # From the root down, so that nothing is remembered that does not lead to a pinned root.

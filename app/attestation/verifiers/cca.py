@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from app.attestation.collateral.catalogue import checked_base_url
+from app.attestation.collateral.veraison import Veraison, VeraisonAddress, load_key, open_client
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence, Verifier
 from app.attestation.formats.cca_stores import (
     PlatformReference,
@@ -37,11 +39,14 @@ from app.trust.errors import (
     TCBUnsupportedError,
     UntrustedRootError,
 )
-from app.trust.json_types import JSONValue
+from app.trust.json_types import JSONObject, JSONValue
+from guest.wire.encoding import b64_encode
 
 _OPTIONS = "attestation.verifier_options.cca"
 _TRUST_ANCHORS = "trust_anchors_file"
 _REFERENCE_VALUES = "reference_values_file"
+_REMOTE = "remote"
+_MODES = ("local", _REMOTE)
 _FILES = 8  # that a verifier keeps in memory; settings name one of each kind
 
 
@@ -52,10 +57,12 @@ class CCAOptions:
     Attributes:
         trust_anchors: the file of platform keys.
         reference_values: the file of what platforms should run.
+        remote: a service that verifies in the place of both files.
     """
 
-    trust_anchors: Path
-    reference_values: Path
+    trust_anchors: Path = Path()
+    reference_values: Path = Path()
+    remote: VeraisonAddress | None = None
 
     @classmethod
     def parse(cls, options: Mapping[str, JSONValue]) -> CCAOptions:
@@ -66,11 +73,16 @@ class CCAOptions:
         """
         faults: list[str] = []
         values = dict(options)
+        mode = values.pop("type", _MODES[0])
+        if mode not in _MODES:
+            faults.append(f"{_OPTIONS}.type: one of {', '.join(_MODES)}")
+        if mode == _REMOTE:
+            return cls(remote=_address(values, faults))
         paths = [_path(name, values, faults) for name in (_TRUST_ANCHORS, _REFERENCE_VALUES)]
         faults += [f"{_OPTIONS}.{name}: no such option" for name in values]
         if faults:
             raise ConfigError(faults)
-        return cls(*paths)
+        return cls(paths[0], paths[1])
 
 
 class CCAVerifier:
@@ -79,7 +91,9 @@ class CCAVerifier:
     tee = "cca"
     insecure = False
 
-    def __init__(self) -> None:
+    def __init__(self, service: Veraison | None = None) -> None:
+        """Take the service that verifies remotely; it is asked only when options say so."""
+        self._service = service or Veraison()
         self._trust_anchors = lru_cache(_FILES)(_open_trust_anchors)
         self._references = lru_cache(_FILES)(_open_references)
 
@@ -90,6 +104,9 @@ class CCAVerifier:
             ConfigError: it lists every fault.
         """
         chosen = CCAOptions.parse(options)
+        if chosen.remote is not None:
+            _check_address(chosen.remote)
+            return
         faults = []
         for name, read in (
             (_TRUST_ANCHORS, lambda: self._trust_anchors(chosen.trust_anchors).content()),
@@ -114,6 +131,8 @@ class CCAVerifier:
         """
         token = _parse_evidence(evidence.body)
         options = _options(context)
+        if options.remote is not None:
+            return self._verify_remotely(token, options.remote, binding, evidence)
         anchors = self._trust_anchors(options.trust_anchors).content()
         anchor = _find_anchor(token.platform, anchors)
         token.platform_message.verify(anchor.key)
@@ -126,6 +145,52 @@ class CCAVerifier:
         _check_challenge(token.realm.challenge, binding)
         _check_personalization(token.realm.personalization, binding)
         return [Claims("cpu", token.claims())]
+
+    def _verify_remotely(
+        self,
+        token: CCAToken,
+        address: VeraisonAddress,
+        binding: Binding,
+        evidence: UnverifiedEvidence,
+    ) -> list[Claims]:
+        """Have a service verify; that the token is bound to us is checked here all the same."""
+        _check_challenge(token.realm.challenge, binding)
+        _check_personalization(token.realm.personalization, binding)
+        encoded = _token_bytes(evidence.body)
+        result = self._service.verify(encoded, token.realm.challenge, address)
+        # What the service read and what was read here are one token.
+        told = result.realm.get("cca-realm-challenge")
+        if not isinstance(told, str) or told != b64_encode(token.realm.challenge):
+            raise BindingMismatchError("the CCA service verified another realm")
+        claims: JSONObject = token.claims() | {"platform": result.platform, "realm": result.realm}
+        return [Claims("cpu", claims)]
+
+
+def _address(values: dict[str, JSONValue], faults: list[str]) -> VeraisonAddress:
+    url, ca_file = values.pop("address", ""), values.pop("ca_cert", None)
+    key_file = _path("key_file", values, faults)
+    if not isinstance(url, str):
+        faults.append(f"{_OPTIONS}.address: not a URL")
+        url = ""
+    if ca_file is not None and not isinstance(ca_file, str):
+        faults.append(f"{_OPTIONS}.ca_cert: the path of a file")
+    faults += [f"{_OPTIONS}.{name}: no such option" for name in values]
+    try:
+        url = checked_base_url(f"{_OPTIONS}.address", url)
+    except ConfigError as error:
+        faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+    return VeraisonAddress(url, key_file, Path(ca_file) if isinstance(ca_file, str) else None)
+
+
+def _check_address(address: VeraisonAddress) -> None:
+    try:
+        load_key(address.key_file)
+        open_client(address)
+    except (OSError, ValueError) as error:
+        message = f"{_OPTIONS}: key_file or ca_cert cannot be used ({type(error).__name__})"
+        raise ConfigError([message]) from error
 
 
 def _path(name: str, values: dict[str, JSONValue], faults: list[str]) -> Path:
@@ -146,9 +211,13 @@ def _open_references(path: Path) -> WatchedFile[tuple[PlatformReference, ...]]:
 
 
 def _parse_evidence(body: JSONValue) -> CCAToken:
+    return CCAToken.parse(_token_bytes(body))
+
+
+def _token_bytes(body: JSONValue) -> bytes:
     if not isinstance(body, dict):
         raise MalformedEvidenceError("CCA evidence is not a JSON object")
-    return CCAToken.parse(byte_array(body.get("token"), "token", MAX_TOKEN_BYTES))
+    return byte_array(body.get("token"), "token", MAX_TOKEN_BYTES)
 
 
 def _options(context: Context) -> CCAOptions:

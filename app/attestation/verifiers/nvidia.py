@@ -29,11 +29,13 @@ from app.attestation.formats.nvidia_certificates import (
     pem_certificates,
     verify_raw_signature,
 )
+from app.attestation.formats.nvidia_ocsp import check_not_revoked
 from app.attestation.formats.nvidia_opaque import FWID_BYTES, parse_opaque
 from app.attestation.formats.ppcie import ppcie_topology
 from app.attestation.formats.spdm import NONCE_BYTES, SPDMReport, parse_report
 from app.trust.errors import (
     BindingMismatchError,
+    CollateralUnavailableError,
     ConfigError,
     IdentityMismatchError,
     MalformedEvidenceError,
@@ -50,11 +52,19 @@ class Mode(Enum):
     REMOTE = "remote"
 
 
+class Revocation(Enum):
+    """What it means that NVIDIA's responder cannot be asked (option ``revocation``)."""
+
+    REQUIRE = "require"
+    IF_AVAILABLE = "if-available"
+
+
 @dataclass(frozen=True, slots=True)
 class NVIDIAOptions:
     """The settings under ``attestation.verifier_options.nvidia``."""
 
     mode: Mode = Mode.LOCAL
+    revocation: Revocation = Revocation.IF_AVAILABLE
     address: NRASAddress = field(default_factory=NRASAddress)
 
     @classmethod
@@ -75,10 +85,14 @@ class NVIDIAOptions:
             _url("verifier_url", values.pop("verifier_url", VERIFIER_URL), faults),
             _url("jwks_url", values.pop("jwks_url", KEY_SET_URL), faults),
         )
+        chosen = values.pop("revocation", Revocation.IF_AVAILABLE.value)
+        if chosen not in [each.value for each in Revocation]:
+            faults.append(f"{_OPTIONS}.revocation: one of require, if-available")
+            chosen = Revocation.REQUIRE.value
         faults += [f"{_OPTIONS}.{name}: no such option" for name in values]
         if faults:
             raise ConfigError(faults)
-        return cls(Mode(name), address)
+        return cls(Mode(name), Revocation(chosen), address)
 
 
 class NVIDIAVerifier:
@@ -135,19 +149,25 @@ class NVIDIAVerifier:
         devices = parse_devices(evidence.body)
         if options.mode is Mode.REMOTE:
             return self._verify_remotely(devices, nonce, options.address, context)
-        return self._verify_locally(devices, nonce, context)
+        return self._verify_locally(devices, nonce, options.revocation, context)
 
     def _verify_locally(
-        self, devices: list[UnverifiedDevice], nonce: bytes, context: Context
+        self,
+        devices: list[UnverifiedDevice],
+        nonce: bytes,
+        revocation: Revocation,
+        context: Context,
     ) -> list[Claims]:
         claims, seen = [], set[bytes]()
         for device in devices:
             _check_architecture(device)
-            report, leaf = self._check_report(device, context)
+            report, chain = self._check_report(device, context)
+            leaf = chain[0]
             if leaf.encoded in seen:
                 raise MalformedEvidenceError("two reports are of one device")
             seen.add(leaf.encoded)
             _check_nonce(report, nonce)
+            _check_revocation(chain, revocation, context)
             claims.append(_claims(device, report, _check_firmware(report, leaf)))
         return claims
 
@@ -176,15 +196,15 @@ class NVIDIAVerifier:
 
     def _check_report(
         self, device: UnverifiedDevice, context: Context
-    ) -> tuple[SPDMReport, DeviceCertificate]:
+    ) -> tuple[SPDMReport, tuple[DeviceCertificate, ...]]:
         """The report is signed by a key that NVIDIA's root vouches for."""
         report = parse_report(device.report)
         try:
-            leaf = self._chains.verify(pem_certificates(device.chain), context.now)
+            chain = self._chains.verify_chain(pem_certificates(device.chain), context.now)
         except CertificateFormatError as error:
             raise MalformedEvidenceError(f"the certificate chain: {error}") from error
-        verify_raw_signature(leaf.key, report.signature, report.signed, "the SPDM report")
-        return report, leaf
+        verify_raw_signature(chain[0].key, report.signature, report.signed, "the SPDM report")
+        return report, chain
 
 
 def _url(name: str, value: JSONValue, faults: list[str]) -> str:
@@ -217,6 +237,17 @@ def _check_architecture(device: UnverifiedDevice) -> None:
 def _check_nonce(report: SPDMReport, expected: bytes) -> None:
     if not hmac.compare_digest(report.nonce, expected):
         raise BindingMismatchError("the device was asked with another nonce")
+
+
+def _check_revocation(
+    chain: tuple[DeviceCertificate, ...], revocation: Revocation, context: Context
+) -> None:
+    try:
+        check_not_revoked(chain, context.collateral, context.now)
+    except CollateralUnavailableError:
+        # Otherwise settings decide about what is missing (``ConsultedCollateral``).
+        if revocation is Revocation.REQUIRE:
+            raise
 
 
 def _check_firmware(report: SPDMReport, leaf: DeviceCertificate) -> JSONObject:

@@ -51,6 +51,8 @@ from app.trust.errors import (
 )
 from app.trust.json_types import JSONObject, JSONValue
 from guest.wire.encoding import b64_encode
+from guest.wire.errors import WireError
+from guest.wire.strict_json import parse_json_object
 
 _OPTIONS = "attestation.verifier_options.se"
 # Where Trustee's deployments mount these files.
@@ -177,6 +179,7 @@ class SEVerifier:
         """
         options = _parse_options(context)
         found = parse_evidence(evidence.body)
+        _check_answers(found, context.challenge)
         try:
             key, tags = self._load_key(options), _load_tags(options)
         except (OSError, ValueError) as error:
@@ -276,6 +279,30 @@ def _challenge(keys: list[ec.EllipticCurvePublicKey], own: rsa.RSAPublicKey, tag
         "image_hdr_tags": b64_encode(tags),
     }
     return json.dumps(document, separators=(",", ":"))
+
+
+def _check_answers(evidence: SEEvidence, challenge: str | None) -> None:
+    """The evidence is about the request of this challenge, and not about one of the guest's own.
+
+    Whoever knows this server's public key can make a request whose key it knows, and then the
+    firmware's measurement proves nothing.
+    """
+    if challenge is None:
+        return
+    try:
+        told = parse_json_object(challenge)
+    except WireError as error:
+        raise BindingMismatchError("the nonce is no challenge for Secure Execution") from error
+    sealed = {
+        "encr_measurement_key": evidence.sealed_key,
+        "encr_request_nonce": evidence.sealed_nonce,
+    }
+    for name, found in sealed.items():
+        expected = told.get(name)
+        if not isinstance(expected, str) or not hmac.compare_digest(
+            expected.encode(), b64_encode(found).encode()
+        ):
+            raise BindingMismatchError("the evidence answers another challenge")
 
 
 def _check_measurement(evidence: SEEvidence, key: rsa.RSAPrivateKey) -> None:

@@ -11,12 +11,21 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence, Verifier
+from app.attestation.formats.ak_certificates import (
+    MAX_CERTIFICATE_BYTES,
+    MAX_CERTIFICATES,
+    load_roots,
+    verify_attestation_key,
+)
 from app.attestation.formats.dcap_evidence import decode_member, evidence_members
 from app.attestation.formats.tpm_evidence import hex_bytes, read_pcrs
 from app.attestation.formats.tpm_quote import (
@@ -33,6 +42,7 @@ from app.attestation.formats.tpm_quote import (
 )
 from app.trust.errors import (
     BindingMismatchError,
+    CollateralUnavailableError,
     ConfigError,
     MalformedEvidenceError,
     UntrustedAttestationKeyError,
@@ -52,10 +62,12 @@ class TPMOptions:
 
     Attributes:
         trusted_aks: SHA-256 of the enrolled keys' SubjectPublicKeyInfo (DER), lower-case hex.
+        ak_roots: PEM file of roots whose certificates vouch for keys that are not enrolled.
         insecure_any_ak: whether every other key is accepted, too, and a claim says so.
     """
 
     trusted_aks: frozenset[str] = frozenset()
+    ak_roots: Path | None = None
     insecure_any_ak: bool = False
 
     @classmethod
@@ -67,15 +79,19 @@ class TPMOptions:
         """
         values = dict(options)
         keys, any_key = values.pop("trusted_aks", []), values.pop("insecure_any_ak", False)
+        roots = values.pop("ak_roots", None)
         faults = [f"{_OPTIONS}.{name}: no such option" for name in values]
         fingerprints = _fingerprints(keys)
         if fingerprints is None:
             faults.append(f"{_OPTIONS}.trusted_aks: a list of SHA-256 digests in lower-case hex")
+        if roots is not None and (not isinstance(roots, str) or not roots):
+            faults.append(f"{_OPTIONS}.ak_roots: the path of a PEM file")
         if not isinstance(any_key, bool):
             faults.append(f"{_OPTIONS}.insecure_any_ak: true or false")
         if faults:
             raise ConfigError(faults)
-        return cls(fingerprints or frozenset(), any_key is True)
+        path = Path(roots) if isinstance(roots, str) else None
+        return cls(fingerprints or frozenset(), path, any_key is True)
 
     def is_trusted(self, encoded_key: bytes) -> bool:
         """Whether a key, as SubjectPublicKeyInfo in DER, is enrolled."""
@@ -93,6 +109,7 @@ class TPMEvidence:
         quote: by that key, as it says.
         signature: on the quote, bare.
         pcrs: the registers as listed, 9 to 24 of 32 bytes.
+        certificates: of the key, DER, leaf first; empty when none came along.
     """
 
     ak_public: str
@@ -100,6 +117,7 @@ class TPMEvidence:
     quote: TPMQuote
     signature: bytes
     pcrs: tuple[bytes, ...]
+    certificates: tuple[bytes, ...] = ()
 
     @classmethod
     def parse(cls, unverified_body: JSONValue) -> TPMEvidence:
@@ -124,6 +142,7 @@ class TPMEvidence:
             quote=TPMQuote.parse(decode_member(quote, "message", MAX_MESSAGE_BYTES)),
             signature=parse_rsassa_signature(decode_member(quote, "signature", limit)),
             pcrs=pcrs,
+            certificates=_certificates(members.get("ak_certificates")),
         )
 
 
@@ -139,7 +158,14 @@ class TPMVerifier:
         Raises:
             ConfigError: it lists every fault.
         """
-        TPMOptions.parse(options)
+        chosen = TPMOptions.parse(options)
+        if chosen.ak_roots is None:
+            return
+        try:
+            load_roots(chosen.ak_roots)
+        except (OSError, ValueError) as error:
+            message = f"{_OPTIONS}.ak_roots: {chosen.ak_roots} holds no certificate authorities"
+            raise ConfigError([message]) from error
 
     def verify(
         self, evidence: UnverifiedEvidence, binding: Binding, context: Context
@@ -152,14 +178,44 @@ class TPMVerifier:
         """
         options = TPMOptions.parse(context.options)
         found = TPMEvidence.parse(evidence.body)
-        is_trusted = options.is_trusted(found.encoded_key)
-        if not is_trusted and not options.insecure_any_ak:
-            raise UntrustedAttestationKeyError("the attestation key is not enrolled")
+        trust = _trust_in(found, options, context.now)
         check_quote_signature(found.quote, found.signature, _load_key(found.encoded_key))
         _check_report_data(found.quote, binding)
         check_registers(found.quote, found.pcrs)
         check_init_data(found.pcrs, binding.init_data)
-        return [Claims("cpu", _claims(found) | ({} if is_trusted else {"ak_trusted": False}))]
+        return [Claims("cpu", _claims(found) | trust)]
+
+
+def _trust_in(found: TPMEvidence, options: TPMOptions, now: datetime) -> dict[str, JSONValue]:
+    """Who vouches for the key: the operator, or a pinned root; what claims say about it.
+
+    Raises:
+        UntrustedAttestationKeyError: nobody does.
+        UnverifiedError: the certificates of the key do not lead to a pinned root.
+        CollateralUnavailableError: the file of roots cannot be read.
+    """
+    if options.is_trusted(found.encoded_key):
+        return {}
+    if options.ak_roots is not None and found.certificates:
+        try:
+            roots = load_roots(options.ak_roots)
+        except (OSError, ValueError) as error:
+            raise CollateralUnavailableError("the roots of attestation keys are missing") from error
+        root = verify_attestation_key(found.encoded_key, found.certificates, roots, now)
+        return {"ak_root": root.fingerprint(SHA256()).hex()}
+    if options.insecure_any_ak:
+        return {"ak_trusted": False}
+    raise UntrustedAttestationKeyError("the attestation key is not enrolled, nor certified")
+
+
+def _certificates(value: JSONValue) -> tuple[bytes, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > MAX_CERTIFICATES:
+        raise MalformedEvidenceError(f"ak_certificates is not a list of {MAX_CERTIFICATES}")
+    return tuple(
+        decode_member({"certificate": each}, "certificate", MAX_CERTIFICATE_BYTES) for each in value
+    )
 
 
 def _claims(found: TPMEvidence) -> dict[str, JSONValue]:
