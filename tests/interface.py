@@ -37,7 +37,7 @@ _METHODS_OF_TRUSTEE: list[CheckFunction] = [unsupported_method, allow_header_con
 
 # These ask an address that the request names. Chance shall not choose where tests send anything;
 # tests/http/test_added_issuers.py chooses it.
-REACH_OUT = {"POST /api/v1/issuers", "POST /api/v1/issuers/discover"}
+REACH_OUT = {"POST /api/v1/issuers", "POST /api/v1/issuer-discovery"}
 
 
 @schemathesis.serializer("application/jose")

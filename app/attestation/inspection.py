@@ -83,6 +83,7 @@ class InspectedEvidence:
         binding: of the report data.
         init_data: of the init data.
         environments: none when it was refused.
+        insecure: whether anyone can forge evidence of this TEE.
     """
 
     tee: str
@@ -91,6 +92,7 @@ class InspectedEvidence:
     binding: BindingState
     init_data: BindingState
     environments: tuple[InspectedEnvironment, ...]
+    insecure: bool
 
     @property
     def is_genuine(self) -> bool:
@@ -130,7 +132,7 @@ class EvidenceInspector:
         try:
             claims = verifier.verify(evidence, bound.binding, context)
         except DomainError as error:
-            return _refused(item.tee, error)
+            return _refused(verifier, error)
         return InspectedEvidence(
             tee=item.tee,
             code="",
@@ -141,12 +143,20 @@ class EvidenceInspector:
                 InspectedEnvironment(each.tee_class, annotate(item.tee, _quiet(bound), each.values))
                 for each in claims
             ),
+            insecure=verifier.insecure,
         )
 
 
-def _refused(tee: str, error: DomainError) -> InspectedEvidence:
-    unknown = BindingState.NOT_CHECKED
-    return InspectedEvidence(tee, error.code, error.message, unknown, unknown, ())
+def _refused(verifier: Verifier, error: DomainError) -> InspectedEvidence:
+    return InspectedEvidence(
+        tee=verifier.tee,
+        code=error.code,
+        why=error.message,
+        binding=BindingState.NOT_CHECKED,
+        init_data=BindingState.NOT_CHECKED,
+        environments=(),
+        insecure=verifier.insecure,
+    )
 
 
 def _state(expected: bytes | None) -> BindingState:

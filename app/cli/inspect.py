@@ -63,7 +63,8 @@ def inspect_evidence(
 
 @inspect.command("init-data")
 @_FILE
-def inspect_document(file: Any) -> None:  # noqa: ANN401
+@CONFIG
+def inspect_document(file: Any, config_path: Path | None) -> None:  # noqa: ANN401, ARG001  (as its siblings)
     """Show what the init data in FILE hold, and their digest in the form of each TEE."""
     _show(init_data_as_json(inspect_init_data(_read(file))))
 

@@ -35,7 +35,7 @@ class IssuerClients:
                 ca_text=tls_ca,
                 max_reply_bytes=_MAX_DOCUMENT_BYTES,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise IssuerUnusableError("the authorities of the address are no PEM") from error
 
 

@@ -28,9 +28,9 @@ DOCUMENT = 'version = "0.1.0"\nalgorithm = "sha384"\n\n[data]\n"aa.toml" = "x = 
         DOCUMENT.replace("sha384", "sha-384"),
         DOCUMENT.replace("[data]", "[dat]"),
         "x" * 600_000,
-        base64.b64encode(gzip.compress(b"x" * 300_000)).decode(),
-        base64.b64encode(gzip.compress(DOCUMENT.encode())[:-9]).decode(),
-        base64.b64encode(gzip.compress(b"\xff\xfe")).decode(),
+        base64.b64encode(gzip.compress(b"x" * 300_000, mtime=0)).decode(),
+        base64.b64encode(gzip.compress(DOCUMENT.encode(), mtime=0)[:-9]).decode(),
+        base64.b64encode(gzip.compress(b"\xff\xfe", mtime=0)).decode(),
         base64.b64encode(b"\x1f\x8bno gzip").decode(),
     ],
 )

@@ -105,8 +105,8 @@ def test_only_owners_decide_whom_to_trust(
     auditor = admin.headers("auditor")
     assert client.get("/api/v1/issuers", headers=auditor).status_code == 200
     assert added(client, auditor, elsewhere).status_code == 403
-    for path, body in (("/discover", {"url": elsewhere.url}), ("/elsewhere/disable", {})):
-        answer = client.post(f"/api/v1/issuers{path}", json=body, headers=auditor)
+    for path in ("issuer-discovery", "issuers/elsewhere/disable"):
+        answer = client.post(f"/api/v1/{path}", json={"url": elsewhere.url}, headers=auditor)
         assert answer.status_code == 403
     assert elsewhere.asked == []
 
@@ -122,6 +122,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "another scheme": ({"url": "file:///etc/passwd"}, "issuer-unusable"),
     "credentials": ({"url": "https://u:p@x.example"}, "issuer-unusable"),
     "a bad authority": ({"url": "https://x.example", "tls_ca": "junk"}, "issuer-unusable"),
+    "an authority that is not ASCII": (
+        {"url": "https://x.example", "tls_ca": "-----BEGIN \u00e5\x00"},
+        "issuer-unusable",
+    ),
     "a number": ({"url": 1}, "malformed-request"),
     "a bad list": ({"key_set": {}, "algorithms": "ES256"}, "malformed-request"),
 }
@@ -183,7 +187,7 @@ def test_a_redirect_is_not_followed(
     inside = Elsewhere()
     with Live(inside) as live:
         elsewhere.redirects = f"{live.url}/keys"
-        answer = client.post("/api/v1/issuers/discover", json={"url": elsewhere.url}, headers=owner)
+        answer = client.post("/api/v1/issuer-discovery", json={"url": elsewhere.url}, headers=owner)
     assert (answer.status_code, answer.json["code"]) == (400, "issuer-unusable")
     assert inside.asked == []
 

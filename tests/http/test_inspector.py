@@ -112,6 +112,7 @@ def test_evidence_without_its_runtime_data_is_said_to_be_unbound(ask: Callable[.
         (piece,) = report["evidence"]
         assert (piece["genuine"], piece["binding"]) == (True, "not checked")
         assert report["freshness"] == "not checked"
+        assert piece["insecure"] is True
     claims = {each["path"]: each["meaning"] for each in piece["environments"][0]["claims"]}
     assert claims["sample.svn"]
 
@@ -173,6 +174,7 @@ def test_the_pages_take_things_apart(console: Callable[..., Console], token: str
         page = viewer.post(path, **{field: pasted[field], "tee": "sample"})
         assert page.status_code == 200, page.text
         assert said in page.text
+        assert "Genuine" not in page.text, "anyone can forge the sample TEE"
         refused = viewer.post(path, **{field: "canary canary", "tee": "sample"})
         assert refused.status_code == 400
         assert viewer.post(path).status_code == 400

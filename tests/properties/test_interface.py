@@ -97,4 +97,4 @@ def test_every_operation_answers_as_described(callers: dict[str, Caller]) -> Non
     keep_reference_values(walk)
     walk.operate("DELETE /kbs/v0/resource/{repository}/{type}/{tag}", path_parameters=resource)
     # An address to discover is one that a test serves: tests/http/test_added_issuers.py.
-    assert walk.succeeded == set(OPERATIONS) - {"POST /api/v1/issuers/discover"}
+    assert walk.succeeded == set(OPERATIONS) - {"POST /api/v1/issuer-discovery"}

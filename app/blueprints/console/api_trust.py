@@ -51,7 +51,7 @@ def _add_reading(bp: Blueprint) -> None:
 
 
 def _add_adding(bp: Blueprint) -> None:
-    @bp.post("/issuers/discover")
+    @bp.post("/issuer-discovery")
     @access(Permission.ISSUER_MANAGE)
     def discover_issuer() -> ResponseReturnValue:
         body = json_object()

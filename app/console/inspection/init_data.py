@@ -161,7 +161,7 @@ def _unpacked(text: str) -> str:
 def _remarks(document: InitData) -> list[str]:
     remarks = []
     if document.version != KATA_VERSION:
-        remarks.append(f"kata reads version {KATA_VERSION} only, not {document.version[:32]!r}")
+        remarks.append(f"Kata reads version {KATA_VERSION} only, not {document.version[:32]!r}")
     if document.algorithm not in {"sha256", "sm3"}:
         remarks.append(
             f"{document.algorithm} does not fit HOST_DATA of SEV-SNP, where it is cut to 32 bytes, "
@@ -169,12 +169,12 @@ def _remarks(document: InitData) -> list[str]:
         )
     for name in _CONFIGURATIONS:
         if name not in document.data:
-            remarks.append(f"there is no {name}: the agent uses what its image has")
+            remarks.append(f"There is no {name}: the agent uses what its image has")
             continue
         try:
             parse_toml(document.data[name])
         except WireError as error:
             remarks.append(f"{name} is not TOML that an agent could read: {error}")
     if "policy.rego" not in document.data:
-        remarks.append("there is no policy.rego: kata's agent obeys the host in everything")
+        remarks.append("There is no policy.rego: kata's agent obeys the host in everything")
     return remarks

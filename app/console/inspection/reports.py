@@ -45,6 +45,7 @@ def evidence_as_json(reports: Iterable[InspectedEvidence]) -> JSONObject:
             {
                 "tee": each.tee,
                 "genuine": each.is_genuine,
+                "insecure": each.insecure,
                 "code": each.code or None,
                 "why": each.why or None,
                 "binding": each.binding.value,
