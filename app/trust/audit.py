@@ -191,13 +191,3 @@ def chain_digest(sequence: int, entry: AuditEntry, previous: str) -> str:
     if entry.note is not None:
         members["note"] = entry.note
     return hashlib.sha256(canonical_json(members)).hexdigest()
-
-
-def first_broken_link(records: list[AuditRecord], previous: str = GENESIS) -> int | None:
-    """The sequence of the first record, oldest first, that does not chain; ``None`` if all do."""
-    for record in records:
-        expected = chain_digest(record.sequence, record.entry, previous)
-        if record.previous != previous or record.digest != expected:
-            return record.sequence
-        previous = record.digest
-    return None

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from audit_chains import first_broken_link
 from broker.world import OPERATOR, PATH, RECOVERY, SECRET, World
 from fakes import NOON
 
 from app.broker.secrets import ResourceID, associated_data
-from app.trust.audit import first_broken_link
 from app.trust.errors import (
     ConflictError,
     MalformedRequestError,

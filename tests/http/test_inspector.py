@@ -113,8 +113,9 @@ def test_evidence_without_its_runtime_data_is_said_to_be_unbound(ask: Callable[.
         assert (piece["genuine"], piece["binding"]) == (True, "not checked")
         assert report["freshness"] == "not checked"
         assert piece["insecure"] is True
-    claims = {each["path"]: each["meaning"] for each in piece["environments"][0]["claims"]}
-    assert claims["sample.svn"]
+    claims = {each["path"]: each for each in piece["environments"][0]["claims"]}
+    assert claims["sample.svn"]["meaning"]
+    assert "compared it" not in claims["report_data"]["judged"]
 
 
 def test_evidence_with_its_runtime_data_is_compared(ask: Callable[..., Any]) -> None:

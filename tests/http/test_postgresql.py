@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit_chains import first_broken_link
 from flask import Flask
 from postgres import PostgreSQLServer, new_server, postgresql_server
 from raw_guest import PATH, SECRET, RawGuest
@@ -21,7 +22,6 @@ from servers import SAMPLE_VALUES, AdminKey, make_settings
 
 from app.blueprints.deps import EXTENSION
 from app.factory import build
-from app.trust.audit import first_broken_link
 from app.wiring import prepare
 from guest.wire.encoding import b64_encode, b64url_decode, b64url_encode
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from audit_chains import first_broken_link
 from sqlalchemy import text
 from store.every_port import Stores, failing
 from store.threads import at_once
@@ -20,7 +21,6 @@ from app.trust.audit import (
     AuditQuery,
     AuditRecord,
     MarkKind,
-    first_broken_link,
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from audit_chains import first_broken_link
 
 from app.trust.audit import (
     GENESIS,
@@ -13,7 +14,6 @@ from app.trust.audit import (
     AuditEntry,
     AuditRecord,
     chain_digest,
-    first_broken_link,
 )
 
 ENTRY = AuditEntry(

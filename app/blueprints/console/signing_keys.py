@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
 from app.blueprints.console.navigation import may
 from app.blueprints.deps import services
@@ -27,12 +28,14 @@ def add_to(bp: Blueprint) -> None:
     @access(Permission.KEY_ROTATE)
     @recently_authenticated
     def confirm_rotation() -> ResponseReturnValue:
-        return render_template("console/signing_keys/rotate.html")
+        return render_template("console/signing_keys/rotate.html", cancel=url_for(".signing_keys"))
 
     @bp.post("/signing-keys/rotate")
     @access(Permission.KEY_ROTATE)
     @recently_authenticated
     def rotate_signing_keys() -> ResponseReturnValue:
         services().token_keys.rotate(actor())
-        flash("The next key signs from now on; the one before it is retired and stays published.")
+        flash(
+            _("The next key signs from now on; the one before it is retired and stays published.")
+        )
         return redirect(url_for(".signing_keys"), 303)

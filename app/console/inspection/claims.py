@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.attestation.claim_dictionary import find_claim
-from app.attestation.claim_dictionary.claims import Claim
+from app.attestation.claim_dictionary.claims import Claim, Direction
 from app.trust.json_types import JSONObject, JSONValue
 
 # A page lists so many; evidence of devices can have thousands.
@@ -47,18 +47,23 @@ class ClaimLine:
     claim: Claim | None
 
 
-def evidence_lines(tee: str, annotated: JSONObject) -> list[ClaimLine]:
+def evidence_lines(
+    tee: str, annotated: JSONObject, *, was_compared: bool = True
+) -> list[ClaimLine]:
     """The annotated evidence of one environment, value by value.
 
     Args:
         tee: the wire name under which the verifier's claims stand.
         annotated: as a policy sees it.
+        was_compared: whether what the evidence is bound to was compared, as it is for a token.
     """
     lines = []
     for path, value in _leaves(annotated, ""):
         prefix = f"{tee}." if path.startswith(f"{tee}.") else f'["{tee}"].'
         own = path.removeprefix(prefix)
         known = find_claim(tee, own) if own != path or own in _TOPS else None
+        if known is not None and own in _TOPS and not was_compared:
+            known = replace(known, direction=Direction.INFORMATIVE)
         lines.append(ClaimLine(path, value, known))
         if len(lines) == MAX_LINES:
             break

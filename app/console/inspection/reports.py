@@ -54,7 +54,9 @@ def evidence_as_json(reports: Iterable[InspectedEvidence]) -> JSONObject:
                     {
                         "class": environment.tee_class,
                         "annotated_evidence": environment.annotated,
-                        "claims": _claims_as_json(evidence_lines(each.tee, environment.annotated)),
+                        "claims": _claims_as_json(
+                            evidence_lines(each.tee, environment.annotated, was_compared=False)
+                        ),
                     }
                     for environment in each.environments
                 ],
