@@ -136,7 +136,9 @@ def test_a_policy_that_is_gone_leaves_nothing_to_try(
 ) -> None:
     """Without the text of that time nothing is claimed about what would have been."""
     record = recorded(services, app, refused(app))
-    missing = replace(record, decision_id=new_decision_id(record.at), policy_digest="0" * 64)
+    gone = {"id": "resource-policy", "scope": "", "digest": "0" * 64}
+    inputs = {**record.inputs, "policies": [gone]}
+    missing = replace(record, decision_id=new_decision_id(record.at), inputs=inputs)
     with app.app_context(), services.operators.transactions():
         services.decisions.add(missing)
     why = explain(app, services, missing.decision_id)
