@@ -60,7 +60,9 @@ def test_a_guest_that_was_denied_is_affirmed_by_what_is_taken(
     guest.attest()
     denied = guest.resource()
     assert denied.status_code == 403
-    page = author.get(f"/reference-values/take?decision={decision(denied)}")
+    address = f"/reference-values/take?decision={decision(denied)}"
+    assert address in author.get(f"/decisions/{decision(denied)}").text
+    page = author.get(address)
     assert offered(page) == NAMES
     page = confirmation(author, decision(denied), *sorted(NAMES))
     assert page.status_code == 200

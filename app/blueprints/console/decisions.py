@@ -109,6 +109,7 @@ def _add_one(bp: Blueprint) -> None:
             picture={"width": WIDTH, "left": LEFT, "right": RIGHT},
             linked=_linked(record),
             may_see_secrets=may(g.caller, Permission.SECRET_READ) and guest_of(record) is not None,
+            may_take="submods" in judged.inputs and may(g.caller, Permission.REFERENCE_VALUE_WRITE),
         )
 
     @bp.get("/decisions/<decision_id>.json")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import zlib
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -199,6 +199,8 @@ def _propose(change: ReferenceValuesChange, origin: str | None) -> ResponseRetur
     comment = request.form.get("comment", "")
     proposal = services().proposals.propose(change, actor(), comment=comment, origin=origin)
     flash(_("Proposal %(id)s waits for approval; nothing has changed.", id=proposal.proposal_id))
+    if "console.proposal" in current_app.view_functions:
+        return redirect(url_for(".proposal", proposal_id=proposal.proposal_id), 303)
     return redirect(url_for(".reference_values"), 303)
 
 
