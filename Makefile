@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: help install run check style types layers docs test mutation bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.server ## the server and the guest, from the lock file
 run: $(VENV)/.server ## the demo: AS, KBS and console on http://127.0.0.1:8080
@@ -34,6 +34,9 @@ mutation: $(VENV)/.test ## every change of accepted evidence is refused: counts 
 
 bench: $(VENV)/.test ## throughput, latency and CPU of a server as users run it
 	$(BIN)/python bench/run.py
+
+translations: $(VENV)/.test ## gather what the console says, for translators
+	$(BIN)/python tests/translations.py
 
 lock: $(VENV)/.test ## resolve the requirements again, with hashes
 	for set in server guest test; do \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask
@@ -25,13 +26,14 @@ VALUES = {
     "/console/secrets/": _SECRET,
     "/console/trust/issuers/": {"name": ISSUER},
 }
-# What pages ask for behind the question mark.
-_QUERIES = {
+# What pages ask for behind the question mark; those that ask for a decision get it from ``fill``.
+QUERIES = {
     "console.change_operator": {"name": "ines"},
     "console.confirm_secret_restore": {"version": "1"},
     "console.confirm_secret_reveal": {"version": "1"},
     "console.confirm_withdrawal": {"name": "svn"},
     "console.new_reference_value": {"name": "svn", "value": '["2"]'},
+    "console.reference_value": {"name": "svn"},
 }
 # Pages that are there only in the middle of something, or when there is something to take away.
 _STEPS = {"console.export_collateral", "login.sign_in_code"}
@@ -45,17 +47,30 @@ class Address:
     path: str
 
 
-def fill(services: Services) -> dict[str, dict[str, str]]:
-    """Let a month's guests come by, and say what addresses are filled with."""
+Values = dict[str, dict[str, str]]
+
+
+def fill(services: Services) -> tuple[Values, Values]:
+    """Let a month's guests come by, and say what addresses and queries are filled with."""
     furnish(services)
     for guest in GUESTS:
         list(visit(services, guest))
-    query = DecisionQuery(kind=DecisionKind.RELEASE, outcome=Outcome.DENIED, limit=1)
-    (denied,) = services.decisions.page(query)
-    return VALUES | {"/console/decisions/": {"decision_id": denied.decision_id}}
+    denied = _newest(services, kind=DecisionKind.RELEASE, outcome=Outcome.DENIED)
+    attested = {"decision": _newest(services, reason="contraindicated", tee="sample")}
+    values = VALUES | {"/console/decisions/": {"decision_id": denied}}
+    queries = QUERIES | {
+        "console.take_from_attestation": attested,
+        "console.confirm_taking": attested | {"name": "svn"},
+    }
+    return values, queries
 
 
-def addresses(app: Flask, values: dict[str, dict[str, str]] = VALUES) -> list[Address]:
+def _newest(services: Services, **wanted: Any) -> str:
+    (found,) = services.decisions.page(DecisionQuery(limit=1, **wanted))
+    return found.decision_id
+
+
+def addresses(app: Flask, values: Values = VALUES, queries: Values = QUERIES) -> list[Address]:
     """Every page that a signed-in operator can open.
 
     Raises:
@@ -66,11 +81,11 @@ def addresses(app: Flask, values: dict[str, dict[str, str]] = VALUES) -> list[Ad
         blueprint = rule.endpoint.partition(".")[0]
         is_page = blueprint in {"console", "login"} and "GET" in (rule.methods or ())
         if is_page and rule.endpoint not in _STEPS:
-            found.append(Address(rule.endpoint, _path(app, rule, values)))
+            found.append(Address(rule.endpoint, _path(app, rule, values, queries)))
     return found
 
 
-def _path(app: Flask, rule: Rule, values: dict[str, dict[str, str]]) -> str:
+def _path(app: Flask, rule: Rule, values: Values, queries: Values) -> str:
     by_beginning = (each for start, each in values.items() if rule.rule.startswith(start))
     known = values.get(rule.endpoint) or next(by_beginning, {})
     missing = rule.arguments - known.keys()
@@ -78,5 +93,5 @@ def _path(app: Flask, rule: Rule, values: dict[str, dict[str, str]]) -> str:
         raise LookupError(f"tests/console_pages.py has no values of {missing} for {rule.rule}")
     arguments = {name: known[name] for name in rule.arguments}
     path = app.url_map.bind("localhost").build(rule.endpoint, arguments)
-    query = _QUERIES.get(rule.endpoint)
+    query = queries.get(rule.endpoint)
     return f"{path}?{urlencode(query)}" if query else path

@@ -89,11 +89,11 @@ def test_every_page_is_fit_to_be_used(
 ) -> None:
     """By whoever comes, with whatever they have."""
     with app.app_context():
-        values = fill(services)
+        facts = fill(services)
         password = services.operators.create("ann", Role.OWNER, Actor("tests", "owner"))
     reader.sign_in("ann", password)
     found = {}
-    for address in addresses(app, values)[part::PARTS]:
+    for address in addresses(app, *facts)[part::PARTS]:
         wrong = look(reader, address, tmp_path)
         if wrong:
             found[address.path] = wrong

@@ -134,10 +134,10 @@ def test_every_page_is_well_made_and_comes_in_time(
 ) -> None:
     """Status, one heading, title, language, labels, headers, tokens, nothing inline, no waiting."""
     with app.app_context():
-        values = fill(services)
+        facts = fill(services)
     owner = console(Role.OWNER)
     found: dict[str, list[str]] = {}
-    for address in addresses(app, values):
+    for address in addresses(app, *facts):
         begun = time.perf_counter()
         answer = owner.client.get(address.path)
         text = answer.text

@@ -1,0 +1,75 @@
+"""What the console says, gathered for translators; ``make translations`` writes it down.
+
+Templates and Python mark their sentences for gettext. Reasons are sentences of the domain, which
+knows no translation: they are gathered from where they stand, and translated where they are shown.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import write_po
+from paths import ROOT
+
+TEMPLATE = ROOT / "app" / "translations" / "messages.pot"
+_REASONS = ROOT / "app" / "console" / "reasons.py"
+_METHODS = [("**.py", "python"), ("**.html", "jinja2")]
+_KEYWORDS = {
+    **dict.fromkeys(("_", "_l", "gettext", "lazy_gettext")),
+    "ngettext": (1, 2),
+}
+_HEADER = "# The console's sentences. `make translations` writes this file.\n#"
+
+
+def gathered() -> Catalog:
+    """Every sentence that is marked, in the order of the files."""
+    catalog = Catalog(project="vouchgate", header_comment=_HEADER, charset="utf-8")
+    found = extract_from_dir(ROOT / "app", method_map=_METHODS, keywords=_KEYWORDS)
+    for _, _, message, _, context in sorted(found, key=lambda each: (each[0], each[1])):
+        catalog.add(message, context=context)
+    for sentence in _reasons():
+        catalog.add(sentence)
+    return catalog
+
+
+def sentences(catalog: Catalog) -> list[str]:
+    """The sentences of a catalogue, those with a plural by their singular, in order."""
+    ids = (message.id if isinstance(message.id, str) else message.id[0] for message in catalog)
+    return sorted(each for each in ids if each)
+
+
+def write_template(catalog: Catalog) -> None:
+    """Write the template that translations begin from; nothing in it tells when or where."""
+    with TEMPLATE.open("wb") as file:
+        write_po(file, catalog, no_location=True, omit_header=True, sort_output=True, width=0)
+
+
+def write_marked(folder: Path, language: str) -> None:
+    """A translation that only puts every sentence into brackets: what has none was not marked."""
+    catalog = Catalog(locale=language, charset="utf-8")
+    for message in gathered():
+        if isinstance(message.id, str):
+            catalog.add(message.id, f"⟦{message.id}⟧" if message.id else "")
+        else:
+            catalog.add(message.id, tuple(f"⟦{each}⟧" for each in message.id))
+    path = folder / language / "LC_MESSAGES" / "messages.mo"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        write_mo(file, catalog)
+
+
+def _reasons() -> Iterator[str]:
+    for node in ast.walk(ast.parse(_REASONS.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reason":
+            for argument in node.args:
+                if isinstance(argument, ast.Constant):
+                    yield argument.value
+
+
+if __name__ == "__main__":
+    write_template(gathered())
