@@ -16,7 +16,12 @@ from typing import Any, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from cryptography.x509 import load_pem_x509_certificates
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
@@ -31,7 +36,7 @@ from app.attestation.collateral.judge import Judge
 from app.attestation.collateral.nvidia import NVIDIACatalogue
 from app.attestation.collateral.sources import CollateralPlan, CollateralSources, open_collateral
 from app.attestation.collateral.vendor import SharedCollateral
-from app.attestation.evidence import Verifier
+from app.attestation.evidence import RootedVerifier, Verifier
 from app.attestation.formats.amd_chain import AMD_ROOTS
 from app.attestation.formats.dcap_certificates import INTEL_ROOTS, roots_with
 from app.attestation.formats.snp_appraisal import SNPAppraiser
@@ -66,6 +71,8 @@ from guest.wire.strict_json import parse_json_object
 T = TypeVar("T")
 
 _FETCH_TIMEOUT_SECONDS = 5.0
+_AMD_TEES = frozenset({"snp", "az-snp-vtpm"})
+_INTEL_TEES = frozenset({"tdx", "sgx", "az-tdx-vtpm"})
 
 
 def check(settings: Settings) -> None:
@@ -120,10 +127,45 @@ def verifiers(settings: Settings) -> dict[str, Verifier]:
     faults = Faults()
     for tee, path in attestation.insecure_extra_roots.items():
         loaded[tee] = faults.of(partial(_with_roots, loaded, tee, path))
+    faults.of(partial(_trust_lab, loaded, attestation))
     for tee, options in attestation.verifier_options.items():
         faults.of(partial(_check_options, loaded, tee, options))
     faults.raise_any()
     return loaded
+
+
+_LAB = "attestation.insecure_trust_lab"
+
+
+def _trust_lab(loaded: dict[str, Verifier], settings: AttestationSettings) -> None:
+    """Have the enabled verifiers of AMD's and Intel's TEEs accept the roots of a lab."""
+    for tee in set(loaded) & (_AMD_TEES | _INTEL_TEES):
+        pem = lab_roots(settings, tee)
+        verifier = loaded[tee]
+        if pem and isinstance(verifier, RootedVerifier):
+            loaded[tee] = verifier.with_extra_roots(pem)
+
+
+def lab_roots(settings: AttestationSettings, tee: str) -> bytes:
+    """The roots of the trusted lab that are for a TEE, PEM; none when no lab is trusted.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no such root.
+    """
+    if settings.insecure_trust_lab is None:
+        return b""
+    text = _read(settings.insecure_trust_lab, _LAB)
+    try:
+        roots = load_pem_x509_certificates(text.encode())
+    except ValueError as error:
+        raise ConfigError([f"{_LAB}: {settings.insecure_trust_lab} holds no roots"]) from error
+    # AMD's roots say for which generation of processors they are; Intel has one.
+    wanted = [
+        each for each in roots if ("CN=ARK-" in each.subject.rfc4514_string()) == (tee in _AMD_TEES)
+    ]
+    if not wanted:
+        raise ConfigError([f"{_LAB}: {settings.insecure_trust_lab} holds no root for {tee}"])
+    return b"".join(each.public_bytes(Encoding.PEM) for each in wanted)
 
 
 def _with_roots(loaded: dict[str, Verifier], tee: str, path: Path) -> Verifier:
@@ -207,10 +249,13 @@ def collateral_judge(settings: AttestationSettings) -> Judge:
     pins, roots = AMD_ROOTS, INTEL_ROOTS
     for tee, path in settings.insecure_extra_roots.items():
         pem = _read(path, f"attestation.insecure_extra_roots.{tee}").encode()
-        if tee in {"snp", "az-snp-vtpm"}:
+        if tee in _AMD_TEES:
             pins = SNPAppraiser(pins).with_extra_roots(pem, tee).pins
-        elif tee in {"sgx", "tdx", "az-tdx-vtpm"}:
+        elif tee in _INTEL_TEES:
             roots = roots_with(roots, pem, tee)
+    if settings.insecure_trust_lab is not None:
+        pins = SNPAppraiser(pins).with_extra_roots(lab_roots(settings, "snp"), "snp").pins
+        roots = roots_with(roots, lab_roots(settings, "tdx"), "tdx")
     return Judge(pins, roots)
 
 

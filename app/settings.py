@@ -152,6 +152,7 @@ class AttestationSettings:
         insecure_allow_sample: accept evidence that anyone can forge.
         insecure_allow_no_nonce: sign tokens for requests without a nonce.
         insecure_extra_roots: PEM files of roots that are no vendor's, by wire name.
+        insecure_trust_lab: PEM file with the roots of a lab (``vouchgate lab``), for every TEE.
     """
 
     __pydantic_config__ = _STRICT
@@ -168,6 +169,7 @@ class AttestationSettings:
     insecure_allow_sample: bool = False
     insecure_allow_no_nonce: bool = False
     insecure_extra_roots: dict[str, Path] = field(default_factory=dict)
+    insecure_trust_lab: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from flask import Flask
-from simulated.amd_authority import SimulatedAMD
 
 from app.blueprints.deps import EXTENSION
+from app.lab.amd_authority import SimulatedAMD
 
 AMD = SimulatedAMD("Milan")
 CRL = "amd/milan/crl"

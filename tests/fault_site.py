@@ -20,13 +20,8 @@ from flask import Flask
 from minting import Mint, ear_claims
 from raw_guest import new_key, public_key
 from servers import SAMPLE_VALUES, AdminKey, make_settings
-from simulated.amd_authority import SimulatedAMD
-from simulated.intel import Platform, Publication
 from simulated.nvidia import FWID, Report, SimulatedNVIDIA
 from simulated.nvidia import evidence as nvidia_evidence
-from simulated.snp import ReportFields, faultless_leaf, make_chip
-from simulated.tdx import SimulatedTD, SimulatedTDX
-from simulated.vtpm import AzureSNP, QuotePlan, azure_tdx, registers, spki, tpm_evidence
 
 from app.attestation.policies import default_policy
 from app.attestation.reference_values import DraftReferenceValue
@@ -38,6 +33,11 @@ from app.console.drafts import change_of
 from app.console.explanations import Explanation
 from app.console.remedies import SecretRemedy
 from app.factory import build
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.intel import Platform, Publication
+from app.lab.snp import ReportFields, faultless_leaf, make_chip
+from app.lab.tdx import SimulatedTD, SimulatedTDX
+from app.lab.vtpm import AzureSNP, QuotePlan, azure_tdx, registers, spki, tpm_evidence
 from app.trust.audit import Actor
 from app.trust.decisions import DecisionRecord
 from app.wiring import prepare

@@ -76,6 +76,12 @@ def evidence_inspector(
     )
 
 
+def _build(settings: Settings) -> str:
+    """Which program appraises; tokens of a server that believes a lab say so."""
+    trusting = " trusting a lab" if settings.attestation.insecure_trust_lab is not None else ""
+    return f"vouchgate {version('vouchgate')}{trusting}"
+
+
 def _appraisal_rules(settings: Settings) -> AppraisalRules:
     attestation = settings.attestation
     return AppraisalRules(
@@ -84,7 +90,7 @@ def _appraisal_rules(settings: Settings) -> AppraisalRules:
             audience=attestation.audience,
             lifetime_seconds=attestation.token_lifetime_seconds,
             developer=attestation.developer,
-            build=f"vouchgate {version('vouchgate')}",
+            build=_build(settings),
         ),
         verbose_token=attestation.verbose_token,
         require_nonce=not attestation.insecure_allow_no_nonce,

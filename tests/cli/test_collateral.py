@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from simulated.amd_authority import SimulatedAMD
-from simulated.vendor_service import VendorService
 
 from app.attestation.collateral.amd import AMDCatalogue
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.vendor_service import VendorService
 
 AMD = SimulatedAMD("Milan")
 CRL, CHAIN = "amd/milan/crl", "amd/milan/cert_chain"

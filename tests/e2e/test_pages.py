@@ -19,6 +19,7 @@ BIN = Path(sys.executable).parent
 SHOWN = {
     "how-to/passport-with-tls.md": ["correct horse", "refused with exit status"],
     "how-to/keep-collateral.md": ["bundle of connected", "kept: 0"],
+    "how-to/learn-with-a-lab.md": ["affirming", "signature-invalid", "nonce-used"],
     "how-to/rotate-keys.md": ["rotated", "rewrapped"],
     "how-to/postgresql.md": ["default/app/key"],
 }

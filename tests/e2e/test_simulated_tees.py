@@ -19,11 +19,11 @@ import urllib3
 from emulated_tsm import EmulatedTSM
 from processes import Server, free_port, running, vouchgate
 from servers import AdminKey, settings_table
-from simulated.amd_authority import SimulatedAMD
-from simulated.snp import ReportFields, make_chip
-from simulated.tdx import SimulatedTDX
 from toml_files import write_toml
 
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import ReportFields, make_chip
+from app.lab.tdx import SimulatedTDX
 from guest.devices.paths import DevicePaths
 from guest.errors import GuestError, InitDataMismatchError
 from guest.settings import BACKGROUND_CHECK, PASSPORT, ServiceSettings, Settings

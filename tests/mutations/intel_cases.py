@@ -25,14 +25,14 @@ from simulated.dcap_site import (
     verify_enclave,
     verify_td,
 )
-from simulated.intel import NOON, Publication
-from simulated.tdx import SimulatedTD, event_log, registers_of
-from simulated.vtpm import QuotePlan, azure_tdx, registers
 
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.verifiers.az_tdx_vtpm import AzureTDXVerifier
 from app.attestation.verifiers.sgx import SGXVerifier
 from app.attestation.verifiers.tdx import TDXVerifier
+from app.lab.intel import NOON, Publication
+from app.lab.tdx import SimulatedTD, event_log, registers_of
+from app.lab.vtpm import QuotePlan, azure_tdx, registers
 
 _COST = 1.6
 _BODIES = {3: (48, 384), 4: (48, 584)}

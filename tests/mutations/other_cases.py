@@ -24,7 +24,6 @@ from simulated.nras import SimulatedNRAS
 from simulated.nvidia import NONCE, Report, SimulatedNVIDIA
 from simulated.nvidia import evidence as nvidia_evidence
 from simulated.se import Firmware, SimulatedZ
-from simulated.vtpm import QuotePlan, registers, spki, tpm_evidence
 
 from app.attestation.collateral.nras import NRAS
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence, Verifier
@@ -33,6 +32,7 @@ from app.attestation.verifiers import cca, nvidia_dpu, se, tpm
 from app.attestation.verifiers.csv import CSVVerifier
 from app.attestation.verifiers.hygondcu import HygonDCUVerifier
 from app.attestation.verifiers.nvidia import NVIDIAVerifier
+from app.lab.vtpm import QuotePlan, registers, spki, tpm_evidence
 
 _SM2, _P384, _CHAIN_OF_5 = 20.0, 1.5, 6.0
 _BOUND = b"bound"

@@ -10,10 +10,10 @@ from typing import Any
 from fakes import NOON
 from paths import VECTORS
 from simulated.collateral import MemoryCollateral, genuine_amd
-from simulated.vtpm import AzureSNP, QuotePlan, member, registers
 
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.verifiers.az_snp_vtpm import AzureSNPVerifier
+from app.lab.vtpm import AzureSNP, QuotePlan, member, registers
 
 FOLDER = VECTORS / "az-snp-vtpm"
 CHALLENGE = b"challenge"

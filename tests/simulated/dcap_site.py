@@ -10,14 +10,14 @@ from functools import cache
 from typing import Any
 
 from paths import VECTORS
-from simulated.intel import NOON, Publication
-from simulated.tdx import SimulatedTDX
 
 from app.attestation.collateral.intel_bundle import IntelBundle
 from app.attestation.collateral.ports import Collateral, CollateralSource
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.verifiers.sgx import SGXVerifier
 from app.attestation.verifiers.tdx import TDXVerifier
+from app.lab.intel import NOON, Publication
+from app.lab.tdx import SimulatedTDX
 from app.trust.errors import CollateralUnavailableError, DomainError
 
 REPORT_DATA = b"simulated report data"

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fakes import NOON
-from simulated.amd_authority import SimulatedAMD
 from simulated.collateral import MemoryCollateral, genuine_amd
-from simulated.snp import ReportFields, SimulatedSNP, make_chip
 
 from app.attestation.evidence import (
     Binding,
@@ -16,6 +14,8 @@ from app.attestation.evidence import (
     UnverifiedEvidence,
 )
 from app.attestation.verifiers.snp import SNPVerifier
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import ReportFields, SimulatedSNP, make_chip
 
 UNBOUND = Binding(None)
 

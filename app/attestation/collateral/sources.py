@@ -261,6 +261,12 @@ class CollateralSources:
         with self._lock:
             self._remembered.pop(name, None)
 
+    def rest_is_over(self) -> None:
+        """Ask vendors again that were left alone: an operator says that they answer."""
+        for source in self._sources:
+            if isinstance(source, VendorSource):
+                source.rest_is_over()
+
     def _look_up(self, name: str) -> Collateral | _Absence:
         if not is_collateral_name(name):
             return _Absence("not a collateral name", _NOWHERE_RETRY)

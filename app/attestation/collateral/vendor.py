@@ -140,6 +140,10 @@ class VendorSource:
             raise found.error()
         return found
 
+    def rest_is_over(self) -> None:
+        """Ask services again that this process was leaving alone."""
+        self._resting.clear()
+
     def _locate(self, name: str) -> VendorDocument | None:
         for catalogue in self._catalogues:
             document = catalogue.find(name) if name.startswith(catalogue.prefix) else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from simulated.amd_authority import SimulatedAMD
 from simulated.collateral import MemoryCollateral
-from simulated.snp import ReportFields, make_chip
 
 from app.attestation.collateral.amd_chains import AMDChains, UnverifiedCertificates, vcek_name
 from app.attestation.formats.amd_certificates import parse_pem_certificates
 from app.attestation.formats.amd_chain import AMD_ROOTS, KeyKind, pins_with
 from app.attestation.formats.snp_report import Generation, SNPReport
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import ReportFields, make_chip
 from app.trust.errors import ChainError, CollateralUnavailableError, MalformedEvidenceError
 
 MILAN = SimulatedAMD("Milan")

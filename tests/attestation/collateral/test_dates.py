@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes import NOON
-from simulated.amd_authority import END, START, SimulatedAMD
 from simulated.dcap_site import machine
-from simulated.intel import NEXT_UPDATE, PUBLISHED_AT
-from simulated.snp import make_chip
 
 from app.attestation.collateral.catalogue import Form, VendorDocument
 from app.attestation.collateral.dates import Dates, dated, dates_of
 from app.attestation.collateral.ports import Collateral
+from app.lab.amd_authority import END, START, SimulatedAMD
+from app.lab.intel import NEXT_UPDATE, PUBLISHED_AT
+from app.lab.snp import make_chip
 
 AMD = SimulatedAMD("Milan")
 INTEL = machine().publication.documents

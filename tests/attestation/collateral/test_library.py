@@ -9,9 +9,7 @@ from datetime import timedelta
 import pytest
 from fakes import FakeClock, MemoryAuditLog, MemoryDatabase
 from joserfc.jwk import ECKey
-from simulated.amd_authority import SimulatedAMD
 from simulated.collateral import MemoryCollateralStore, MemoryImports, MemoryLeases
-from simulated.vendor_service import VendorService
 
 from app.attestation.collateral.amd import AMDCatalogue
 from app.attestation.collateral.bundle import BundleSigner, sign_bundle
@@ -23,6 +21,8 @@ from app.attestation.collateral.sources import CacheSource, CollateralSources
 from app.attestation.collateral.vendor import SharedCollateral, VendorSource
 from app.attestation.formats.amd_certificates import AMDCertificate
 from app.attestation.formats.snp_report import Generation
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.vendor_service import VendorService
 from app.trust.audit import Actor
 from app.trust.errors import (
     CollateralRollbackError,

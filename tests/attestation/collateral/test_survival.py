@@ -15,11 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 from fakes import FakeClock
-from simulated.amd_authority import END, START, SimulatedAMD
 from simulated.collateral import MemoryCollateralStore, MemoryLeases
 from simulated.dcap_site import machine
-from simulated.intel import NOON as PUBLISHED_NOON
-from simulated.vendor_service import VendorService
 
 from app.attestation.collateral.amd import AMDCatalogue
 from app.attestation.collateral.catalogue import VendorCatalogue
@@ -30,6 +27,9 @@ from app.attestation.collateral.sources import CacheSource, CollateralSources
 from app.attestation.collateral.vendor import SharedCollateral, VendorSource
 from app.attestation.formats.amd_certificates import AMDCertificate
 from app.attestation.formats.snp_report import Generation
+from app.lab.amd_authority import END, START, SimulatedAMD
+from app.lab.intel import NOON as PUBLISHED_NOON
+from app.lab.vendor_service import VendorService
 from app.trust.errors import CollateralUnavailableError
 from app.trust.http_client import PooledHTTPClient
 

@@ -12,8 +12,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from paths import VECTORS
-from simulated.amd_authority import LeafPlan, SimulatedAMD
-from simulated.snp import make_chip
 
 from app.attestation.formats.amd_certificates import (
     FMC_SPL,
@@ -24,6 +22,8 @@ from app.attestation.formats.amd_certificates import (
     CertificateFormatError,
     parse_pem_certificates,
 )
+from app.lab.amd_authority import LeafPlan, SimulatedAMD
+from app.lab.snp import make_chip
 
 SNP = VECTORS / "snp"
 CHIP = bytes(range(64))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 from paths import VECTORS
-from simulated.amd_authority import SimulatedAMD
-from simulated.snp import make_chip
 
 from app.attestation.formats.amd_certificates import (
     AMDCertificate,
@@ -22,6 +20,8 @@ from app.attestation.formats.amd_chain import (
     verify_chain,
 )
 from app.attestation.formats.snp_report import Generation
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import make_chip
 from app.trust.errors import ChainError, UntrustedRootError
 
 SNP = VECTORS / "snp"

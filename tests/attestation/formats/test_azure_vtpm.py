@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated.azure_snp_site import MACHINE, PLAN
-from simulated.vtpm import member
 
 from app.attestation.formats.azure_vtpm import (
     AzureEvidence,
@@ -17,6 +16,7 @@ from app.attestation.formats.azure_vtpm import (
     evidence_version,
 )
 from app.attestation.formats.hcl_report import HardwareReport
+from app.lab.vtpm import member
 from app.trust.errors import MalformedEvidenceError
 
 

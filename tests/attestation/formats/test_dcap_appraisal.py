@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from simulated.dcap_site import REPORT_DATA, machine, published
-from simulated.intel import NOON
 
 from app.attestation.evidence import Context
 from app.attestation.formats.dcap_appraisal import (
@@ -17,6 +16,7 @@ from app.attestation.formats.dcap_appraisal import (
     StaleCollateral,
 )
 from app.attestation.formats.dcap_quote import parse_td_quote
+from app.lab.intel import NOON
 from app.trust.errors import ConfigError
 
 QUOTE = parse_td_quote(machine().quote(REPORT_DATA))

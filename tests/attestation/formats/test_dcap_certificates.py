@@ -12,8 +12,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from paths import VECTORS
 from simulated.dcap_site import flipped, machine
-from simulated.intel import NOON, PUBLISHED_AT, SimulatedIntel
-from simulated.intel_certificates import Identity, Subject, issue
 
 from app.attestation.formats.dcap_certificates import (
     INTEL_ROOTS,
@@ -26,6 +24,8 @@ from app.attestation.formats.dcap_certificates import (
     verify_chain,
     verify_raw_signature,
 )
+from app.lab.intel import NOON, PUBLISHED_AT, SimulatedIntel
+from app.lab.intel_certificates import Identity, Subject, issue
 from app.trust.errors import (
     ChainError,
     CollateralMismatchError,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from simulated.dcap_site import flipped, machine, published, refusal
-from simulated.intel import Publication
-from simulated.tdx import SimulatedTDX
 
 from app.attestation.formats.dcap_collateral import CollateralVerifier
 from app.attestation.formats.dcap_pck import PCKPlatform
+from app.lab.intel import Publication
+from app.lab.tdx import SimulatedTDX
 
 INTEL = machine().intel
 CHAIN = INTEL.pck_chain(machine().pck)

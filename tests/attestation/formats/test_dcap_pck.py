@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from paths import VECTORS
 from simulated.dcap_site import machine
-from simulated.intel_certificates import PCE_SVN, SGX_COMPONENTS, Platform, sgx_extension
 
 from app.attestation.formats.dcap_certificates import (
     INTEL_ROOTS,
@@ -17,6 +16,7 @@ from app.attestation.formats.dcap_certificates import (
 )
 from app.attestation.formats.dcap_pck import PCKAuthority, read_platform
 from app.attestation.formats.dcap_quote import parse_td_quote
+from app.lab.intel_certificates import PCE_SVN, SGX_COMPONENTS, Platform, sgx_extension
 from app.trust.errors import ChainError
 
 INTEL = machine().intel

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from paths import VECTORS
 from simulated.dcap_site import REPORT_DATA, flipped, machine
-from simulated.tdx import SimulatedTD
 
 from app.attestation.formats.dcap_quote import (
     MAX_QUOTE_BYTES,
@@ -13,6 +12,7 @@ from app.attestation.formats.dcap_quote import (
     parse_td_quote,
     report_claims,
 )
+from app.lab.tdx import SimulatedTD
 from app.trust.errors import MalformedEvidenceError
 
 TD_10 = machine().quote(REPORT_DATA)

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from paths import VECTORS
 from simulated.dcap_site import machine
-from simulated.intel import TDX_COMPONENTS, tcb_level
-from simulated.intel_certificates import SGX_COMPONENTS
 
 from app.attestation.formats.dcap_certificates import INTEL_ROOTS, verify_chain
 from app.attestation.formats.dcap_tcb import TCBStatus
@@ -18,6 +16,8 @@ from app.attestation.formats.dcap_tcb_info import (
     open_enclave_identity,
     open_tcb_info,
 )
+from app.lab.intel import TDX_COMPONENTS, tcb_level
+from app.lab.intel_certificates import SGX_COMPONENTS
 from app.trust.errors import CollateralUnavailableError
 
 INTEL = machine().intel

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import VECTORS
 from simulated.dcap_site import flipped, refusal
-from simulated.tdx import event_log, registers_of
 
 from app.attestation.formats.event_claims import event_claims
 from app.attestation.formats.event_log import (
@@ -22,6 +21,7 @@ from app.attestation.formats.event_log import (
     replay,
 )
 from app.attestation.formats.event_types import EVENT_TYPES
+from app.lab.tdx import event_log, registers_of
 from app.trust.errors import EventLogMismatchError, MalformedEvidenceError
 
 LOGS = VECTORS / "eventlog"

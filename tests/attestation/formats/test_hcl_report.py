@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import VECTORS
 from simulated.dcap_site import refusal
-from simulated.vtpm import TDX, ak, bound_to, hcl_report, variable_data
 
 from app.attestation.formats.hcl_report import HardwareReport, HCLReport, VariableData
+from app.lab.vtpm import TDX, ak, bound_to, hcl_report, variable_data
 from app.trust.errors import MalformedEvidenceError, UntrustedAttestationKeyError
 
 GENUINE = (VECTORS / "az-snp-vtpm" / "hcl-report.bin").read_bytes()

@@ -16,10 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 from fakes import NOON as DAY_OF_DEVICES
 from simulated.collateral import MemoryCollateral
 from simulated.dcap_site import REPORT_DATA, machine, refusal, verify_td
-from simulated.intel_certificates import Platform, sgx_extension
 from simulated.nvidia import Plan, issue
 from simulated.se import SimulatedZ, certificate, pem
-from simulated.tdx import SimulatedTDX
 
 from app.attestation.collateral.intel_bundle import MAX_FILE_BYTES, IntelBundle
 from app.attestation.evidence import Challenger, Context
@@ -33,6 +31,8 @@ from app.attestation.formats.dcap_pck import read_platform
 from app.attestation.formats.nvidia_certificates import CertificateFormatError, parse_certificate
 from app.attestation.formats.tpm_quote import attestation_key
 from app.attestation.verifiers.se import VERIFIER as SE
+from app.lab.intel_certificates import Platform, sgx_extension
+from app.lab.tdx import SimulatedTDX
 from app.trust.errors import CollateralUnavailableError, ConfigError, MalformedEvidenceError
 
 

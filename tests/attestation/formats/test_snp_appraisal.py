@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 from fakes import NOON
-from simulated.amd_authority import SimulatedAMD
 from simulated.collateral import MemoryCollateral
-from simulated.snp import ReportFields, make_chip
 
 from app.attestation.collateral.amd_chains import UnverifiedCertificates
 from app.attestation.evidence import Context
 from app.attestation.formats.snp_appraisal import Revocation, SNPAppraiser, SNPOptions, Validity
 from app.attestation.formats.snp_report import SNPReport
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import ReportFields, make_chip
 from app.trust.errors import ConfigError, PrivilegeLevelError, UntrustedRootError
 
 AMD = SimulatedAMD("Milan")

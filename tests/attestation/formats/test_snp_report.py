@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paths import VECTORS
-from simulated.amd_authority import SimulatedAMD
-from simulated.snp import ReportFields, make_chip
 
 from app.attestation.formats.snp_report import TCB, Generation, SNPReport, generation_of
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import ReportFields, make_chip
 from app.trust.errors import MalformedEvidenceError
 
 SNP = VECTORS / "snp"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from paths import VECTORS
-from simulated.amd_authority import SimulatedAMD
-from simulated.snp import ReportFields, make_chip, report_json
 
 from app.attestation.formats.snp_report_json import encode_report
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import ReportFields, make_chip, report_json
 from app.trust.errors import MalformedEvidenceError
 
 SNP = VECTORS / "snp"

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import VECTORS
 from simulated.dcap_site import refusal
-from simulated.vtpm import QuotePlan, ak, registers, sign
 
 from app.attestation.formats.tpm_quote import (
     Selection,
@@ -21,6 +20,7 @@ from app.attestation.formats.tpm_quote import (
     parse_rsassa_signature,
     register_claims,
 )
+from app.lab.vtpm import QuotePlan, ak, registers, sign
 from app.trust.errors import (
     InitDataMismatchError,
     MalformedEvidenceError,

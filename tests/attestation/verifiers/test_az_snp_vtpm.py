@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from fakes import NOON
-from simulated.amd_authority import SimulatedAMD
 from simulated.azure_snp_site import (
     CHALLENGE,
     FOLDER,
@@ -24,7 +23,6 @@ from simulated.azure_snp_site import (
 )
 from simulated.collateral import MemoryCollateral
 from simulated.dcap_site import refusal
-from simulated.vtpm import AzureSNP, QuotePlan, ak, bound_to, quote_member, registers, variable_data
 
 from app.attestation.evidence import (
     Binding,
@@ -34,6 +32,8 @@ from app.attestation.evidence import (
     UnverifiedEvidence,
 )
 from app.attestation.verifiers.az_snp_vtpm import VERIFIER, AzureSNPVerifier
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.vtpm import AzureSNP, QuotePlan, ak, bound_to, quote_member, registers, variable_data
 from app.trust.errors import ConfigError
 
 # --- What is accepted --------------------------------------------------------------------------

@@ -24,9 +24,9 @@ from simulated.azure_snp_site import (
     verify,
 )
 from simulated.dcap_site import flipped, refusal
-from simulated.vtpm import TDX, hcl_report, variable_data
 
 from app.attestation.evidence import Binding
+from app.lab.vtpm import TDX, hcl_report, variable_data
 
 
 def counted(

@@ -15,19 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import VECTORS
 from simulated.dcap_site import CLAIM, LATER, flipped, genuine_source, machine, refusal
-from simulated.intel import NOON
-from simulated.tdx import SimulatedTD, SimulatedTDX
-from simulated.vtpm import (
-    SNP,
-    QuotePlan,
-    ak,
-    azure_tdx,
-    hcl_report,
-    member,
-    quote_member,
-    registers,
-    variable_data,
-)
 
 from app.attestation.evidence import (
     Binding,
@@ -41,6 +28,19 @@ from app.attestation.formats.dcap_quote import parse_td_quote
 from app.attestation.formats.hcl_report import HardwareReport
 from app.attestation.formats.td_claims import td_claims
 from app.attestation.verifiers.az_tdx_vtpm import VERIFIER, AzureTDXVerifier
+from app.lab.intel import NOON
+from app.lab.tdx import SimulatedTD, SimulatedTDX
+from app.lab.vtpm import (
+    SNP,
+    QuotePlan,
+    ak,
+    azure_tdx,
+    hcl_report,
+    member,
+    quote_member,
+    registers,
+    variable_data,
+)
 from app.trust.errors import ConfigError
 
 FOLDER = VECTORS / "az-tdx-vtpm"

@@ -27,12 +27,12 @@ from simulated.dcap_site import (
     verify_enclave,
     verify_td,
 )
-from simulated.intel import NEXT_UPDATE, NOON, TDX_COMPONENTS, tcb_level
-from simulated.intel_certificates import SGX_COMPONENTS
-from simulated.tdx import SimulatedQE, SimulatedTD
 
 from app.attestation.collateral.ports import CollateralSource
 from app.attestation.verifiers.tdx import TDXVerifier
+from app.lab.intel import NEXT_UPDATE, NOON, TDX_COMPONENTS, tcb_level
+from app.lab.intel_certificates import SGX_COMPONENTS
+from app.lab.tdx import SimulatedQE, SimulatedTD
 
 FAMILY = "50806f000000"
 QUOTE_6 = (VECTORS / "tdx" / "tdx_quote_6.dat").read_bytes()

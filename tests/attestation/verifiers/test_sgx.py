@@ -19,11 +19,11 @@ from simulated.dcap_site import (
     refusal,
     verify_enclave,
 )
-from simulated.intel import NEXT_UPDATE, NOON
-from simulated.tdx import SimulatedQE
 
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.verifiers.sgx import VERIFIER, SGXVerifier
+from app.lab.intel import NEXT_UPDATE, NOON
+from app.lab.tdx import SimulatedQE
 from app.trust.errors import ConfigError
 
 GENUINE = (VECTORS / "sgx" / "occlum_quote.dat").read_bytes()

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 from paths import VECTORS
-from simulated.amd_authority import SimulatedAMD
 from simulated.collateral import MemoryCollateral, genuine_amd
-from simulated.snp import ReportFields, report_json
 from simulated.snp_site import Site, verify
 
 from app.attestation.evidence import (
@@ -20,6 +18,8 @@ from app.attestation.evidence import (
     RootedVerifier,
 )
 from app.attestation.verifiers.snp import VERIFIER, SNPVerifier
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import ReportFields, report_json
 from app.trust.errors import (
     ChainError,
     ConfigError,

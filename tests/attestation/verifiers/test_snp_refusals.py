@@ -15,9 +15,7 @@ from fakes import NOON
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import VECTORS
-from simulated.amd_authority import END, START, LeafPlan, SimulatedAMD
 from simulated.collateral import MemoryCollateral, genuine_amd
-from simulated.snp import ReportFields, faultless_leaf, make_chip, report_json
 from simulated.snp_site import Site, verify
 
 from app.attestation.evidence import (
@@ -27,6 +25,8 @@ from app.attestation.evidence import (
 )
 from app.attestation.formats.snp_report_json import encode_report
 from app.attestation.verifiers.snp import SNPVerifier
+from app.lab.amd_authority import END, START, LeafPlan, SimulatedAMD
+from app.lab.snp import ReportFields, faultless_leaf, make_chip, report_json
 from app.trust.errors import (
     BindingMismatchError,
     ChainError,

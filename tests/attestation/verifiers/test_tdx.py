@@ -21,12 +21,12 @@ from simulated.dcap_site import (
     td_verifier,
     verify_td,
 )
-from simulated.intel import NEXT_UPDATE, NOON
-from simulated.intel_certificates import Platform
-from simulated.tdx import SimulatedTD, SimulatedTDX, event_log
 
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.verifiers.tdx import VERIFIER, TDXVerifier
+from app.lab.intel import NEXT_UPDATE, NOON
+from app.lab.intel_certificates import Platform
+from app.lab.tdx import SimulatedTD, SimulatedTDX, event_log
 from app.trust.errors import ConfigError
 
 QUOTE_6 = (VECTORS / "tdx" / "tdx_quote_6.dat").read_bytes()

@@ -27,11 +27,11 @@ from simulated.dcap_site import (
     verify_enclave,
     verify_td,
 )
-from simulated.intel import NOON
-from simulated.tdx import SimulatedTD
 
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.verifiers.tdx import TDXVerifier
+from app.lab.intel import NOON
+from app.lab.tdx import SimulatedTD
 
 Verify = Callable[[bytes], object]
 

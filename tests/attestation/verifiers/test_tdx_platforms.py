@@ -12,10 +12,10 @@ from simulated.dcap_site import (
     refusal,
     verify_td,
 )
-from simulated.intel import SimulatedIntel
-from simulated.tdx import SimulatedQE, SimulatedTD, SimulatedTDX
 
 from app.attestation.verifiers.tdx import TDXVerifier
+from app.lab.intel import SimulatedIntel
+from app.lab.tdx import SimulatedQE, SimulatedTD, SimulatedTDX
 
 TCB = "intel/tdx/tcb/50806f000000"
 IDENTITY = "intel/tdx/qe-identity"

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from paths import VECTORS
 from simulated.collateral import MemoryCollateral
 from simulated.dcap_site import flipped, refusal
-from simulated.vtpm import QuotePlan, registers, sign, spki, tpm_evidence, tpmt_signature
 
 from app.attestation.evidence import Binding, Context, OptionedVerifier, UnverifiedEvidence
 from app.attestation.verifiers.tpm import VERIFIER
+from app.lab.vtpm import QuotePlan, registers, sign, spki, tpm_evidence, tpmt_signature
 from app.trust.errors import ConfigError
 
 GENUINE: dict[str, Any] = json.loads((VECTORS / "tpm" / "tpm_evidence.json").read_text("utf-8"))

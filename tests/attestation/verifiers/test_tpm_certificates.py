@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from fakes import NOON
 from simulated.collateral import MemoryCollateral
-from simulated.vtpm import QuotePlan, ak, tpm_evidence
 
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.verifiers.tpm import VERIFIER
+from app.lab.vtpm import QuotePlan, ak, tpm_evidence
 from app.trust.errors import ConfigError, DomainError
 
 DAY = timedelta(days=1)

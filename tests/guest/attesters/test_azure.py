@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from paths import VECTORS
 from simulated import azure_snp_site as snp_site
 from simulated.paravisor import HCL_BYTES, Paravisor, paravisor
-from simulated.snp import ReportFields
-from simulated.tdx import SimulatedTDX
-from simulated.vtpm import SNP, TDX, _number, bound_to, hcl_report
 from software_tpm import SoftwareTPM
 
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.verifiers.az_tdx_vtpm import AzureTDXVerifier
+from app.lab.snp import ReportFields
+from app.lab.tdx import SimulatedTDX
+from app.lab.vtpm import SNP, TDX, _number, bound_to, hcl_report
 from app.trust.errors import BindingMismatchError, UnverifiedError
 from guest.attester import Devices
 from guest.attesters.az_snp_vtpm import ATTESTER as SNP_ATTESTER

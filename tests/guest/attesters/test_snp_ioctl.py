@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from bare_machine import bare_paths
 from simulated.device_nodes import Driver, SevGuest, StandInNodes, refusing
-from simulated.snp import ReportFields
 from simulated.snp_site import Site
 
 from app.attestation.evidence import Binding
+from app.lab.snp import ReportFields
 from app.trust.errors import BindingMismatchError
 from guest.attester import Devices
 from guest.attesters.snp import ATTESTER

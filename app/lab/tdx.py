@@ -16,7 +16,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from simulated.intel import (
+
+from app.lab.intel import (
     QE_PROD_IDS,
     QE_SIGNER,
     QE_SVN,
@@ -24,7 +25,7 @@ from simulated.intel import (
     Publication,
     SimulatedIntel,
 )
-from simulated.intel_certificates import Identity, Platform, raw_signature
+from app.lab.intel_certificates import Identity, Platform, raw_signature
 
 INTEL_VENDOR_ID = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 SEPT_VE_DISABLE = (1 << 28).to_bytes(8, "little")
@@ -198,7 +199,7 @@ def header(version: int, tee_type: int) -> bytes:
     return _le(version, 2) + _le(2, 2) + _le(tee_type, 4) + bytes(4) + INTEL_VENDOR_ID + bytes(20)
 
 
-def sgx_report(
+def sgx_report(  # noqa: PLR0913 - every field may be wrong
     report_data: bytes,
     *,
     misc_select: bytes = bytes(4),

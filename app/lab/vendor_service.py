@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from app.attestation.collateral.catalogue import VendorCatalogue
 
 Document = tuple[bytes, Mapping[str, str]]
+MakeCatalogue = Callable[[str], VendorCatalogue]
 
 
 @dataclass
@@ -49,22 +50,35 @@ class VendorService:
     asked: list[str] = field(default_factory=list)
 
     @contextmanager
-    def serving(self, catalogue: Callable[[str], VendorCatalogue]) -> Iterator[VendorCatalogue]:
-        """Serve; a catalogue that asks this service."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        server.daemon_threads = True
-        opened = catalogue(f"http://127.0.0.1:{server.server_port}")
-        server.service, server.catalogue = self, opened  # type: ignore[attr-defined]
+    def serving(self, catalogue: MakeCatalogue) -> Iterator[VendorCatalogue]:
+        """Serve on any port; a catalogue that asks this service."""
+        with self.listening(catalogue) as address:
+            yield catalogue(address)
+
+    @contextmanager
+    def listening(self, *catalogues: MakeCatalogue, port: int = 0) -> Iterator[str]:
+        """Serve on loopback; the base address."""
+        server = _Server(("127.0.0.1", port), _Handler)
+        address = f"http://127.0.0.1:{server.server_port}"
+        server.service = self
+        server.catalogues = tuple(make(address) for make in catalogues)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
         try:
-            yield opened
+            yield address
         finally:
             server.shutdown()
             server.server_close()
 
-    def answer(self, target: str, catalogue: VendorCatalogue) -> tuple[int, bytes, dict[str, str]]:
+    def answer(
+        self, target: str, catalogues: Sequence[VendorCatalogue]
+    ) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers for a path with its query."""
-        names = {_target(catalogue, name): name for name in self.documents}
+        names = {
+            _target(catalogue, name): name
+            for catalogue in catalogues
+            for name in self.documents
+            if name.startswith(catalogue.prefix)
+        }
         name = names.get(target)
         self.asked.append(name or target)
         time.sleep(self.habits.delay)
@@ -87,13 +101,19 @@ def _target(catalogue: VendorCatalogue, name: str) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that knows what it serves."""
+
+    daemon_threads = True
+    service: VendorService
+    catalogues: tuple[VendorCatalogue, ...]
+
+
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
-        status, body, headers = server.service.answer(  # type: ignore[attr-defined]
-            self.path,
-            server.catalogue,  # type: ignore[attr-defined]
-        )
+        assert isinstance(server, _Server), "made by `listening` only"
+        status, body, headers = server.service.answer(self.path, server.catalogues)
         try:
             self.send_response(status)
             for name, value in headers.items():

@@ -67,9 +67,14 @@ class Subject:
     extension: bytes | None = None
 
 
-def issue(subject: Subject, issuer: Identity | None, at: datetime) -> Identity:
-    """A certificate with a fresh key, valid five years before and after; may be self-signed."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def issue(
+    subject: Subject,
+    issuer: Identity | None,
+    at: datetime,
+    key: ec.EllipticCurvePrivateKey | None = None,
+) -> Identity:
+    """A certificate, valid five years before and after; with a fresh key, or self-signed."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
     signer = issuer.key if issuer is not None else key
     name = _name(subject.common_name)
     path_length = 1 if subject.is_authority else None

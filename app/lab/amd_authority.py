@@ -6,6 +6,7 @@ of 2048 bits instead of 4096, because tests make many.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -61,11 +62,17 @@ class SimulatedAMD:
     Args:
         generation: ``Milan``, ``Genoa`` or ``Turin``.
         number: tells two roots of one generation apart.
+        keys: of ARK, ASK and ASVK, where they are to outlive the process.
     """
 
-    def __init__(self, generation: str, number: int = 0) -> None:
+    def __init__(
+        self,
+        generation: str,
+        number: int = 0,
+        keys: Sequence[rsa.RSAPrivateKey] | None = None,
+    ) -> None:
         self.generation = generation
-        keys = _keys(generation, number)
+        keys = keys or _keys(generation, number)
         self.ark = _authority(f"ARK-{generation}", keys[0], None, 65536)
         self.ask = _authority(f"SEV-{generation}", keys[1], self.ark, 65537)
         self.asvk = _authority(f"SEV-VLEK-{generation}", keys[2], self.ark, 65793)
@@ -97,7 +104,9 @@ class SimulatedAMD:
         )
         for identifier, content in _leaf_extensions(plan, self.generation).items():
             oid = x509.ObjectIdentifier(f"{_EXTENSIONS}.{identifier}")
-            builder = builder.add_extension(x509.UnrecognizedExtension(oid, content), False)
+            builder = builder.add_extension(
+                x509.UnrecognizedExtension(oid, content), critical=False
+            )
         draft = builder.sign(issuer.key, SHA384(), rsa_padding=_PSS)
         return _with_serial_zero(draft, issuer.key)
 

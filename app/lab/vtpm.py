@@ -17,9 +17,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from simulated.amd_authority import SimulatedAMD
-from simulated.snp import ReportFields, SimulatedSNP, make_chip
-from simulated.tdx import SimulatedTD, SimulatedTDX
+
+from app.lab.amd_authority import SimulatedAMD
+from app.lab.snp import ReportFields, SimulatedSNP, make_chip
+from app.lab.tdx import SimulatedTD, SimulatedTDX
 
 SNP, TDX = 2, 4
 

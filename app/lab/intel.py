@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from simulated.intel_certificates import (
+
+from app.attestation.collateral.ports import Collateral
+from app.lab.intel_certificates import (
     CRL_URL,
     SGX_COMPONENTS,
     Identity,
@@ -27,8 +30,6 @@ from simulated.intel_certificates import (
     issue,
     sgx_extension,
 )
-
-from app.attestation.collateral.ports import Collateral
 from app.trust.errors import CollateralUnavailableError
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -120,13 +121,20 @@ class Publication:
 class SimulatedIntel:
     """Root, authorities, a TCB signer, and everything they publish."""
 
-    def __init__(self, *, published_at: datetime = PUBLISHED_AT) -> None:
+    def __init__(
+        self,
+        *,
+        published_at: datetime = PUBLISHED_AT,
+        keys: Mapping[str, ec.EllipticCurvePrivateKey] | None = None,
+    ) -> None:
         """Make all keys, and certificates that are valid from five years before.
 
         Args:
             published_at: the issue date of what ``publish`` gives; it serves for 30 days.
+            keys: by the name that their certificates have, where they are to outlive the process.
         """
         self.published_at = published_at
+        self._keys = keys or {}
         self.next_update = published_at + timedelta(days=30)
         self.root = self.issue(ROOT_NAME, None, is_authority=True)
         self.authorities = {
@@ -158,7 +166,7 @@ class SimulatedIntel:
     ) -> Identity:
         """A certificate with a fresh key, from five years before; self-signed without an issuer."""
         subject = Subject(common_name, is_authority, extension)
-        return issue(subject, issuer, self.published_at)
+        return issue(subject, issuer, self.published_at, self._keys.get(common_name))
 
     def certify(self, platform: Platform) -> Identity:
         """The PCK certificate of a platform."""

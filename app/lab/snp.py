@@ -14,7 +14,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
-from simulated.amd_authority import LeafPlan, SimulatedAMD
+
+from app.lab.amd_authority import LeafPlan, SimulatedAMD
 
 _CPUS = {"Milan": (0x19, 0x01), "Genoa": (0x19, 0xA0), "Turin": (0x1A, 0x02)}
 # Offset and length of the byte strings, by their names in JSON.
@@ -172,8 +173,8 @@ def report_json(report: bytes, generation: str) -> dict[str, Any]:
 
 def _tcb_json(tcb: bytes, generation: str) -> dict[str, int | None]:
     if generation == "Turin":
-        names, levels = ("fmc", "bootloader", "tee", "snp", "microcode"), (*tcb[:4], tcb[7])
-        return dict(zip(names, levels, strict=True))
+        levels = (*tcb[:4], tcb[7])
+        return dict(zip(("fmc", "bootloader", "tee", "snp", "microcode"), levels, strict=True))
     names = ("bootloader", "tee", "snp", "microcode")
     return {"fmc": None, **dict(zip(names, (*tcb[:2], *tcb[6:]), strict=True))}
 

@@ -1,0 +1,78 @@
+"""``vouchgate lab``: evidence and roots that outlive a process, and who is not trusted."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from servers import AdminKey, make_settings
+
+from app import named
+from app.cli import main
+from app.lab.vendor import Lab
+from app.lab.vendor_service import VendorService
+from app.trust.errors import ConfigError
+
+
+def run(*arguments: str) -> Result:
+    """A command of the lab."""
+    return CliRunner().invoke(main, ["lab", *arguments])
+
+
+def test_roots_outlive_the_process(tmp_path: Path) -> None:
+    """Whoever trusts the file goes on trusting the lab; keys are for their owner only."""
+    state = tmp_path / "lab"
+    first, second = (Lab.open(datetime.now(UTC), state) for _ in range(2))
+    assert first.intel.roots == second.intel.roots
+    spki = [lab.amd["Milan"].ark.certificate.public_key() for lab in (first, second)]
+    assert spki[0] == spki[1]
+    assert {path.stat().st_mode & 0o777 for path in (state / "keys").iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("tee", ["snp", "tdx", "sgx", "az-snp-vtpm", "az-tdx-vtpm"])
+def test_evidence_is_printed(tmp_path: Path, tee: str) -> None:
+    """As a guest would send it."""
+    result = run("evidence", "00ff", "--tee", tee, "--state", str(tmp_path / "lab"))
+    assert result.exit_code == 0, result.output
+    assert isinstance(json.loads(result.stdout), dict)
+    assert (tmp_path / "lab" / "roots.pem").read_text().count("BEGIN CERTIFICATE") == 4
+
+
+def test_bad_arguments_are_refused(tmp_path: Path) -> None:
+    """What is no hex, no TEE, no fault."""
+    state = ("--state", str(tmp_path / "lab"))
+    for arguments in (("xy",), ("00", "--tee", "sample"), ("00", "--fault", "luck")):
+        assert run("evidence", *arguments, *state).exit_code == 2
+    for bind in ("0.0.0.0:8090", "127.0.0.1:x", "8090"):
+        assert run("serve", "--bind", bind, *state).exit_code == 2
+    assert run("attest", "http://127.0.0.1:9", *state).exit_code == 1
+
+
+def test_faults_are_explained_and_values_are_a_message() -> None:
+    """For people, and for the server."""
+    assert "replay\tthe same evidence a second time" in run("faults").stdout
+    assert json.loads(run("reference-values").stdout)["type"] == "sample"
+
+
+def test_a_file_without_roots_is_a_fault(tmp_path: Path, prepared: tuple[Path, AdminKey]) -> None:
+    """Nothing is served with a lab that is not there, or a file that is none."""
+    lab = Lab.open(datetime.now(UTC))
+    amd_only = tmp_path / "amd.pem"
+    amd_only.write_bytes(lab.amd["Milan"].root_pem)
+    noise = tmp_path / "noise.pem"
+    noise.write_text("noise")
+    for path in (tmp_path / "nowhere", noise, amd_only):
+        attestation: dict[str, Any] = {"verifiers": ["tdx"], "insecure_trust_lab": str(path)}
+        settings = make_settings(prepared[0], attestation=attestation)
+        with pytest.raises(ConfigError, match="insecure_trust_lab"):
+            named.check(settings)
+
+
+def test_the_service_knows_its_documents_only() -> None:
+    """Everything else is not there."""
+    service = VendorService({})
+    assert service.answer("/vcek/v1/Milan/crl", ())[0] == 404
