@@ -17,7 +17,12 @@ from app.console.permissions import PERMISSIONS, Permission, Role
 def routes(app: Flask, method: str) -> list[tuple[str, gate.Rule]]:
     """The console's paths that take a method, each with its rule and with values for parameters."""
     rules = gate.rules(app)
-    values = {"decision_id": "0" * 32, "kind": "attestation", "policy_id": "default_cpu"}
+    values = {
+        "decision_id": "0" * 32,
+        "kind": "attestation",
+        "policy_id": "default_cpu",
+        "sequence": "1",
+    }
     found = []
     for route in app.url_map.iter_rules():
         if route.endpoint.startswith("console.") and method in (route.methods or ()):
