@@ -26,7 +26,21 @@ if TYPE_CHECKING:
 
 PROGRAM = "vouchgate-guest"
 WRAP_TYPES = ("A256GCM", "A256CTR")
+FEATURES = ("resource", "attestation", "all", "none")
 SHELLS = ("bash", "zsh", "fish")
+
+# Where other commands have no option of that name.
+_SERVING = (
+    "bind",
+    "socket",
+    "features",
+    "agent_socket",
+    "hub_socket",
+    "agent_grpc",
+    "hub_grpc",
+    "peer_agent",
+    "peer_hub",
+)
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  (argparse names it in no other way)
 
@@ -107,6 +121,14 @@ def _add_serving(commands: Commands) -> None:
     serve = _command(commands, "serve", do.serve, "serve resources to containers on loopback")
     serve.add_argument("--bind", metavar="ADDRESS", help="127.0.0.1:8006; loopback only")
     serve.add_argument("--socket", metavar="PATH", help="a Unix socket instead")
+    add = serve.add_argument
+    add("--features", choices=FEATURES, help="of the API; resource by default")
+    add("--agent-socket", metavar="PATH", help="serve the Attestation Agent's ttrpc here")
+    add("--hub-socket", metavar="PATH", help="serve the Confidential Data Hub's ttrpc here")
+    add("--agent-grpc", metavar="ADDRESS", help="serve its gRPC here; loopback only")
+    add("--hub-grpc", metavar="ADDRESS", help="serve its gRPC here; loopback only")
+    add("--peer-agent", metavar="PATH", help="ask the stock Attestation Agent at this socket")
+    add("--peer-hub", metavar="PATH", help="ask the stock Confidential Data Hub at this socket")
 
     summary = "check this guest from the hardware to the servers"
     doctor = _command(commands, "doctor", do.doctor, summary)
@@ -145,7 +167,7 @@ def _command(
     summary: str,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-    command.set_defaults(run=run, kind=None, bind=None, socket=None)
+    command.set_defaults(run=run, kind=None, **dict.fromkeys(_SERVING))
     add = command.add_argument
     add("--config", type=Path, metavar="FILE", help="settings in TOML, or JSON (*.json)")
     add("--as-url", metavar="URL", help="of the Attestation Service")
@@ -171,7 +193,15 @@ def _overrides(options: argparse.Namespace) -> JSONObject:
         insecure_sample=options.insecure_sample or None,
         token_configs=_given(**{name: service or None for name, service in services.items()})
         or None,
-        api=_given(bind=options.bind, socket=options.socket) or None,
+        api=_given(bind=options.bind, socket=options.socket, features=options.features) or None,
+        rpc=_given(
+            agent_socket=options.agent_socket,
+            hub_socket=options.hub_socket,
+            agent_grpc=options.agent_grpc,
+            hub_grpc=options.hub_grpc,
+        )
+        or None,
+        peers=_given(agent_socket=options.peer_agent, hub_socket=options.peer_hub) or None,
     )
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 import signal
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,19 +154,19 @@ def key_provider(options: argparse.Namespace, settings: Settings, outside: Outsi
 
 
 def serve(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
-    """Serve the loopback API until Ctrl-C or SIGTERM."""
-    from guest.rest.server import LoopbackServer
-    from guest.wiring import build_api
+    """Serve what settings open until Ctrl-C or SIGTERM."""
+    from guest.serving import running
 
-    api = build_api(settings, outside)
-    with LoopbackServer(settings.api, api.answer, outside.clock) as server:
-        # Both signals end the loop from within, so that the socket's file is removed.
+    with running(settings, outside) as places:
+        # Both signals end the wait from within, so that calls finish and sockets are removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        sys.stderr.write(f"vouchgate-guest: serving {settings.api.features} on {server.place}\n")
+        sys.stderr.write(
+            f"vouchgate-guest: serving {settings.api.features} on {', '.join(places)}\n"
+        )
         sys.stderr.flush()
         with suppress(KeyboardInterrupt):
-            server.serve_forever()
-    return Output(b"", {"served": server.place})
+            threading.Event().wait()
+    return Output(b"", {"served": places})
 
 
 def doctor(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:

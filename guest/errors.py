@@ -169,6 +169,13 @@ class MalformedTokenError(ProtocolError):
     exit_code = 25
 
 
+class PeerError(GuestError):
+    """A stock daemon that is asked instead refused, or answered what none may."""
+
+    code = "peer-failed"
+    exit_code = 26
+
+
 # --- What the server decided --------------------------------------------------------------------
 
 

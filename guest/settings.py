@@ -10,7 +10,7 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,7 +25,16 @@ from guest.hardware_settings import (
     tpm_variables,
 )
 from guest.kbs.algorithms import DEFAULT_TEE_KEY_ALGORITHM, TEE_KEY_ALGORITHMS
+from guest.listening import inherited_sockets
 from guest.sections import Section
+from guest.serving_settings import (
+    APISettings,
+    PeerSettings,
+    RPCSettings,
+    parse_api,
+    parse_peers,
+    parse_rpc,
+)
 from guest.wire.errors import WireError
 from guest.wire.init_data import parse_init_data
 from guest.wire.json_types import JSONObject
@@ -43,15 +52,8 @@ KBC_PARAMS_ARGUMENT = "agent.aa_kbc_params="
 KBC_NAME = "cc_kbc"
 COMMAND_LINE = Path("/proc/cmdline")
 
-# Features of the API, as upstream names them.
-RESOURCE = "resource"
-ATTESTATION = "attestation"
-ALL_FEATURES = "all"
 DEFAULT_KEYS_FOLDER = Path("/run/confidential-containers/cdh/sealed-secret")
-DEFAULT_BIND = "127.0.0.1:8006"
 
-# The number that stands for "no user" (Linux, uid_t of 32 bits).
-_MAX_UID = 2**32 - 2
 _MAX_FILE_BYTES = 1024 * 1024
 _PEM_MARK = "-----BEGIN "
 
@@ -90,27 +92,6 @@ class SealedSecretSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class APISettings:
-    """How containers reach the guest.
-
-    Attributes:
-        host: loopback address to listen on.
-        port: to listen on.
-        socket: path of a Unix socket to listen on instead.
-        allowed_uids: users that may use the socket; ``None`` for the guest's own.
-        features: ``resource``, ``attestation`` or ``all``.
-        insecure_expose_tee_key: hand the TEE's private key to whoever asks for a token.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8006
-    socket: Path | None = None
-    allowed_uids: frozenset[int] | None = None
-    features: str = RESOURCE
-    insecure_expose_tee_key: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that the operator of a guest decides.
 
@@ -131,6 +112,9 @@ class Settings:
         devices: where the hardware is.
         sealed_secrets: whose sealed secrets are opened.
         api: how containers reach the guest.
+        rpc: how programs of stock guests reach it.
+        peers: stock daemons that are asked instead of doing their work here.
+        inherited_sockets: descriptors of sockets that systemd opened, by name.
         event_log: runtime measurement.
         ak_handle: of the attestation key that a TPM keeps.
         azure_metadata: URL of Azure's metadata service.
@@ -152,6 +136,9 @@ class Settings:
     devices: DevicePaths = field(default_factory=DevicePaths)
     sealed_secrets: SealedSecretSettings = field(default_factory=SealedSecretSettings)
     api: APISettings = field(default_factory=APISettings)
+    rpc: RPCSettings = field(default_factory=RPCSettings)
+    peers: PeerSettings = field(default_factory=PeerSettings)
+    inherited_sockets: Mapping[str, int] = field(default_factory=dict)
     event_log: EventLogSettings = field(default_factory=EventLogSettings)
     ak_handle: int = DEFAULT_AK_HANDLE
     azure_metadata: str = AZURE_METADATA
@@ -175,6 +162,7 @@ def load_settings(
 
     Raises:
         ConfigError: the file cannot be read, or the settings have faults; all are listed.
+        ListenError: what systemd says of its sockets contradicts itself.
     """
     document = {} if file is None else _load_document(file)
     merged = _merge(document, overrides)
@@ -184,7 +172,8 @@ def load_settings(
         if parameters is None and file is None:
             parameters = _kernel_argument(command_line)
         merged = _merge(merged, _kbc_parameters(parameters))
-    return parse_settings(_merge(tpm_variables(variables), merged))
+    settings = parse_settings(_merge(tpm_variables(variables), merged))
+    return replace(settings, inherited_sockets=inherited_sockets(variables, os.getpid()))
 
 
 def parse_settings(document: JSONObject) -> Settings:
@@ -214,7 +203,9 @@ def parse_settings(document: JSONObject) -> Settings:
         log_level=_log_level(root.section("log")),
         devices=parse_device_paths(root.section("devices")),
         sealed_secrets=_sealed_secrets(root),
-        api=_api(root.section("api")),
+        api=parse_api(root.section("api")),
+        rpc=parse_rpc(root.section("rpc")),
+        peers=parse_peers(root.section("peers")),
         event_log=parse_event_log(root.section("eventlog_config")),
         ak_handle=parse_ak_handle(root.section("tpm")),
         azure_metadata=parse_azure_metadata(root.section("azure")),
@@ -399,41 +390,3 @@ def _sealed_secrets(root: Section) -> SealedSecretSettings:
         any_key,
         skip,
     )
-
-
-def _api(section: Section | None) -> APISettings:
-    if section is None:
-        return APISettings()
-    bind, socket = section.text("bind"), section.text("socket")
-    uids = section.numbers("allowed_uids", _MAX_UID)
-    features = section.choice("features", (RESOURCE, ATTESTATION, ALL_FEATURES))
-    expose = section.flag("insecure_expose_tee_key")
-    section.close()
-    if bind and socket:
-        section.fault("bind", "cannot be together with socket")
-    if uids is not None and not socket:
-        section.fault("allowed_uids", "needs socket; over TCP nobody shows who they are")
-    host, port = _loopback_address(section, bind or DEFAULT_BIND)
-    return APISettings(
-        host,
-        port,
-        Path(socket) if socket else None,
-        None if uids is None else frozenset(uids),
-        features or RESOURCE,
-        expose,
-    )
-
-
-def _loopback_address(section: Section, bind: str) -> tuple[str, int]:
-    host, _, port = bind.rpartition(":")
-    try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-        number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else -1
-    except ValueError:
-        section.fault("bind", "must read <loopback address>:<port>")
-        return "127.0.0.1", 0
-    if not address.is_loopback:
-        section.fault("bind", "must be a loopback address; others would reach the guest's secrets")
-    if not 0 <= number <= 65535:
-        section.fault("bind", "must end in a port from 0 to 65535")
-    return str(address), number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from guest.attester import Devices
 from guest.cdh.hub import Hub
 from guest.cdh.sealed_secrets import Unsealer
 from guest.cdh.sealing_keys import SealingKeys
+from guest.cdh.unwrap_key import unwrap_key
 from guest.clock import Clock, SystemClock
 from guest.detection import find_attester, find_device_attesters
 from guest.devices.configfs_tsm import Filesystem, KernelFilesystem
@@ -26,7 +28,12 @@ from guest.kbs.client import KBSClient
 from guest.kbs.transport import Transport
 from guest.kms.ports import ResourceFetcher
 from guest.rest.api import API
+from guest.rpc import agent_service as rpc
+from guest.rpc.hub_service import HubService
+from guest.rpc.peers import PeerAgent, PeerHub, PeerTokenSource
+from guest.rpc.services import Services
 from guest.settings import PASSPORT, ServiceSettings, Settings
+from guest.ttrpc.client import TTRPCClient
 
 if TYPE_CHECKING:
     # Only guests that measure, and those that stand in for stock guests, need these.
@@ -173,26 +180,64 @@ def build_unsealer(settings: Settings, fetch: ResourceFetcher) -> Unsealer:
     return Unsealer(fetch, keys)
 
 
-def build_api(settings: Settings, outside: Outside) -> API:
-    """What containers are answered.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is served, whichever protocol carries it; made of this guest or of stock daemons.
+
+    Attributes:
+        operations: of the Attestation Agent.
+        fetch: brings resources.
+        unseal: opens sealed secrets.
+        unwrap: answers requests of ocicrypt.
+    """
+
+    operations: rpc.AgentOperations
+    fetch: ResourceFetcher = field(repr=False)
+    unseal: Callable[[str], bytes] = field(repr=False)
+    unwrap: Callable[[bytes], bytes] = field(repr=False)
+
+    def agent(self, *, may_have_key: bool) -> Services:
+        """Services of the Attestation Agent, for callers who may or may not have the TEE's key."""
+        return rpc.AgentService(self.operations, callers_may_have_key=may_have_key).services()
+
+    def hub(self, *, may_have_key: bool) -> Services:  # noqa: ARG002  (a hub hands out no keys)
+        """Services of the Confidential Data Hub."""
+        return HubService(self.fetch, self.unseal, self.unwrap).services()
+
+    def api(self, settings: Settings) -> API:
+        """What containers are answered."""
+        if settings.api.insecure_expose_tee_key:
+            _log.warning("INSECURE: the API hands out the TEE's private key")
+        return API(
+            get_resource=self.fetch,
+            operations=self.operations,
+            version=version("vouchgate-guest"),
+            features=settings.api.features,
+            insecure_expose_tee_key=settings.api.insecure_expose_tee_key,
+        )
+
+
+def build_parts(settings: Settings, outside: Outside) -> Parts:
+    """What is served, made of this guest, or of the stock daemons that settings name instead.
 
     Raises:
         ConfigError, NoTEEError: as ``build_agent`` and ``build_hub``.
     """
-    subject = attestable(settings, outside)
-    agent = build_agent(settings, outside, subject)
-    if settings.api.insecure_expose_tee_key:
-        _log.warning("INSECURE: the API hands out the TEE's private key")
-    return API(
-        hub=build_hub(settings, agent, outside),
-        agent=agent,
-        collect=subject.collect,
-        collect_devices=subject.collect_devices,
-        tee=subject.attester.tee,
-        version=version("vouchgate-guest"),
-        features=settings.api.features,
-        insecure_expose_tee_key=settings.api.insecure_expose_tee_key,
-    )
+    agent_socket, hub_socket = settings.peers.agent_socket, settings.peers.hub_socket
+    if agent_socket is None:
+        own = build_operations(settings, outside)
+        operations: rpc.AgentOperations = own
+        tokens = own.tokens
+    else:
+        peer = PeerAgent(TTRPCClient(agent_socket))
+        operations = peer
+        tokens = AttestationAgent({KBS_TOKEN: PeerTokenSource(peer)}, outside.clock)
+    if hub_socket is not None:
+        hub = PeerHub(TTRPCClient(hub_socket))
+        return Parts(operations, hub.get_resource, hub.unseal_secret, hub.unwrap_key)
+    fetch = build_hub(settings, tokens, outside).get_resource
+    unsealer = build_unsealer(settings, fetch)
+    return Parts(operations, fetch, unsealer.unseal_secret, lambda it: unwrap_key(it, fetch))
 
 
 def transport_to(service: ServiceSettings, settings: Settings, outside: Outside) -> Transport:

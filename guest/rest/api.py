@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Protocol
 
 from guest.aa.agent import AS_TOKEN, KBS_TOKEN
-from guest.aa.tokens import TEEToken
-from guest.errors import GuestError, ResourceURIError
+from guest.errors import GuestError, PeerError, ResourceURIError
+from guest.kms.ports import ResourceFetcher
 from guest.rest.messages import (
     BAD_REQUEST,
+    FORBIDDEN,
     METHOD_NOT_ALLOWED,
     NO_ATTESTATION,
     NO_RESOURCES,
@@ -23,44 +23,34 @@ from guest.rest.messages import (
     json_response,
     refusal,
 )
-from guest.settings import ALL_FEATURES, ATTESTATION, RESOURCE
+from guest.rpc.agent_service import AgentOperations
+from guest.serving_settings import ALL_FEATURES, ATTESTATION, RESOURCE
 from guest.wire.encoding import b64url_decode
 from guest.wire.errors import WireError
-from guest.wire.json_types import JSONValue
+from guest.wire.json_types import JSONObject
+from guest.wire.members import text_member
+from guest.wire.strict_json import parse_json_object
 
 VERSION_PREFIX = "Guest Components Version: vouchgate-guest "
 
 _RESOURCES = "/cdh/resource/"
 _AGENT = "/aa/"
 _INFO = "/info"
+_EVENTS = "/aa/aael"
+_METHODS = {_EVENTS: "POST"}
+
+# Events of this domain are the guest's own, such as the pulling of images: verifiers believe that
+# no container wrote them (guest.md, section 7.8).
+RESERVED_DOMAIN = "github.com/confidential-containers"
+_EVENT_LIMIT = 8 * 1024
+_NOT_MEASURED = {
+    1: "The platform does not support runtime measurement",
+    2: "Attestation Agent does not enable eventlog recording",
+}
 
 _MAX_REPORT_DATA = 64
 
 _log = logging.getLogger(__name__)
-
-
-class ResourceHub(Protocol):
-    """Brings resources."""
-
-    def get_resource(self, uri: str) -> bytes:
-        """The plaintext of a resource.
-
-        Raises:
-            GuestError: any leaf.
-        """
-        ...
-
-
-class TokenAgent(Protocol):
-    """Brings tokens."""
-
-    def get_token(self, kind: str) -> TEEToken:
-        """A token that is valid for a while yet.
-
-        Raises:
-            GuestError: any leaf.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +58,23 @@ class API:
     """Answers requests; safe to share between threads.
 
     Attributes:
-        hub: brings resources.
-        agent: brings tokens.
-        collect: makes evidence over at most 64 bytes.
-        tee: wire name of this guest's TEE.
+        get_resource: brings a resource by its URI; may raise any ``GuestError``.
+        operations: of an Attestation Agent, this guest's or a stock one.
         version: of this program.
         features: ``resource``, ``attestation`` or ``all``.
         insecure_expose_tee_key: hand out the private key with a token.
-        collect_devices: makes evidence of the devices beside the TEE, as text; ``""`` without any.
     """
 
-    hub: ResourceHub
-    agent: TokenAgent
-    collect: Callable[[bytes], JSONValue] = field(repr=False)
-    tee: str
+    get_resource: ResourceFetcher = field(repr=False)
+    operations: AgentOperations
     version: str
     features: str = RESOURCE
     insecure_expose_tee_key: bool = False
-    collect_devices: Callable[[bytes], str] = field(default=lambda _: "", repr=False)
 
     def answer(self, request: Request) -> Response:
         """The answer to any request. Never raises a ``GuestError``."""
         route = self._route(request.path)
-        if request.method != "GET":
+        if request.method != _METHODS.get(request.path, "GET"):
             # Upstream takes any method for resources, and knows other methods of /aa not at all.
             return NOT_FOUND if request.path.startswith(_AGENT) else METHOD_NOT_ALLOWED
         try:
@@ -111,6 +95,7 @@ class API:
             "/aa/token": self._token,
             "/aa/evidence": self._evidence,
             "/aa/additional-evidence": self._additional_evidence,
+            _EVENTS: self._event,
         }
         if path not in routes:
             return lambda _: NOT_FOUND
@@ -120,13 +105,19 @@ class API:
         return self.features in {feature, ALL_FEATURES}
 
     def _info(self, request: Request) -> Response:  # noqa: ARG002  (one shape for all routes)
-        version = f"{VERSION_PREFIX}{self.version}"
-        return json_response({"version": version, "tee": self.tee, "feature": self.features})
+        members: JSONObject = {
+            "version": f"{VERSION_PREFIX}{self.version}",
+            "tee": self.operations.get_tee_type(),
+        }
+        beside = self.operations.get_additional_tees()
+        if beside:
+            members["additional_tees"] = list(beside)
+        return json_response(members | {"feature": self.features})
 
     def _resource(self, request: Request) -> Response:
         try:
             path = request.path.removeprefix(_RESOURCES)
-            return Response(HTTPStatus.OK, self.hub.get_resource(f"kbs:///{path}"))
+            return Response(HTTPStatus.OK, self.get_resource(f"kbs:///{path}"))
         except ResourceURIError:
             return BAD_REQUEST
 
@@ -134,24 +125,53 @@ class API:
         kind = request.parameters.get("token_type")
         if kind not in {AS_TOKEN, KBS_TOKEN}:
             return BAD_REQUEST
-        held = self.agent.get_token(kind)
-        if kind == AS_TOKEN:
-            return Response(HTTPStatus.OK, held.token.encode("ascii"))
-        members = held.as_json() if self.insecure_expose_tee_key else {"token": held.token}
-        return Response(HTTPStatus.OK, json.dumps(members, separators=(",", ":")).encode("ascii"))
+        token = self.operations.get_token(kind)
+        if kind == KBS_TOKEN and not self.insecure_expose_tee_key:
+            token = _without_key(token)
+        return Response(HTTPStatus.OK, token)
 
     def _evidence(self, request: Request) -> Response:
         report_data = _report_data(request)
         if report_data is None:
             return BAD_REQUEST
-        evidence = self.collect(report_data)
-        return Response(HTTPStatus.OK, json.dumps(evidence, separators=(",", ":")).encode("ascii"))
+        return Response(HTTPStatus.OK, self.operations.get_evidence(report_data))
 
     def _additional_evidence(self, request: Request) -> Response:
         report_data = _report_data(request)
         if report_data is None:
             return BAD_REQUEST
-        return Response(HTTPStatus.OK, self.collect_devices(report_data).encode("ascii"))
+        return Response(HTTPStatus.OK, self.operations.get_additional_evidence(report_data))
+
+    def _event(self, request: Request) -> Response:
+        """Upstream answers an event that was not measured with 200 and a sentence."""
+        try:
+            members = parse_json_object(request.body)
+            names = ("domain", "operation", "content")
+            texts = [text_member(members, name, limit=_EVENT_LIMIT) for name in names]
+        except WireError:
+            return BAD_REQUEST
+        if texts[0] == RESERVED_DOMAIN:
+            return FORBIDDEN
+        domain, operation, content = texts
+        result = self.operations.extend_runtime_measurement(domain, operation, content)
+        sentence = _NOT_MEASURED.get(result.value)
+        if sentence is None:
+            return json_response({"success": "true"})
+        return json_response({"success": "false", "message": sentence})
+
+
+def _without_key(token: bytes) -> bytes:
+    """A token of the KBS as containers may have it.
+
+    Raises:
+        PeerError: the agent's answer holds none.
+    """
+    try:
+        members = parse_json_object(token)
+        kept: JSONObject = {"token": text_member(members, "token", limit=len(token))}
+    except WireError as error:
+        raise PeerError("the Attestation Agent's answer holds no token") from error
+    return json.dumps(kept, separators=(",", ":")).encode("ascii")
 
 
 def _report_data(request: Request) -> bytes | None:

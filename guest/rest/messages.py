@@ -24,14 +24,16 @@ class Request:
         method: of HTTP.
         path: as written, neither decoded nor resolved.
         parameters: of the query, decoded; of a repeated one, the first.
+        body: as long as the request says; ``b""`` for none.
     """
 
     method: str
     path: str
     parameters: dict[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
     @classmethod
-    def parse(cls, method: str, target: str) -> Request | None:
+    def parse(cls, method: str, target: str, body: bytes = b"") -> Request | None:
         """A request by its target (RFC 9112, section 3.2.1), or ``None`` when that is malformed."""
         try:
             parts = urlsplit(target)
@@ -45,7 +47,7 @@ class Request:
             return None
         if parts.scheme or parts.netloc or not target.startswith("/"):
             return None
-        return cls(method, parts.path, dict(reversed(pairs)))
+        return cls(method, parts.path, dict(reversed(pairs)), body)
 
 
 @dataclass(frozen=True, slots=True)

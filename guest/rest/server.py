@@ -7,37 +7,37 @@ the users that settings allow, as the kernel names them (``SO_PEERCRED``, unix(7
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import logging
 import os
 import re
 import socket
 import socketserver
-import stat
-import struct
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
-from pathlib import Path
 from typing import TypeAlias
 
 from guest.clock import Clock
 from guest.errors import ListenError
+from guest.listening import BACKLOG, adopt, listen_unix, peer_uid
 from guest.rest.messages import BAD_REQUEST, BUSY, FORBIDDEN, TOO_LARGE, TOO_SLOW, Request, Response
-from guest.settings import APISettings
+from guest.serving_settings import APISettings
 
 MAX_REQUEST_BYTES = 16 * 1024
 MAX_REQUESTS = 64
 ARRIVAL = timedelta(seconds=5)
 
-# Further callers wait in the kernel.
-_BACKLOG = 512
 _END_OF_HEAD = b"\r\n\r\n"
 # RFC 9112, section 3, with the one form of target that servers other than proxies take.
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.[01]\r\n")
-_CREDENTIALS = struct.Struct("3i")
+# RFC 9112, section 6: a body is as long as one header says, or there is none. Chunks are not taken.
+_CONTENT_LENGTH = re.compile(
+    rb"\r\ncontent-length[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE
+)
+_TRANSFER_ENCODING = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_LENGTH = re.compile(rb"[0-9]{1,9}")
 _CHUNK_BYTES = 4096
 
 Answer: TypeAlias = Callable[[Request], Response]
@@ -50,39 +50,41 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     daemon_threads = True
     block_on_close = False
-    request_queue_size = _BACKLOG
+    request_queue_size = BACKLOG
     allow_reuse_address = True
 
-    def __init__(self, settings: APISettings, answer: Answer, clock: Clock) -> None:
+    def __init__(
+        self, settings: APISettings, answer: Answer, clock: Clock, inherited: int | None = None
+    ) -> None:
         """Listen.
 
         Args:
             settings: where, and who may come.
             answer: the API.
             clock: that bounds how long a request may take to arrive.
+            inherited: descriptor of a socket that listens already, and wins over the address.
 
         Raises:
             ListenError: the address is not on loopback, in use, or cannot be listened on.
         """
         self.answer, self.clock = answer, clock
-        self._path = settings.socket
         uids = settings.allowed_uids
         self._uids = frozenset({os.geteuid()}) if uids is None else uids
         self._free = threading.BoundedSemaphore(MAX_REQUESTS)
-        self.address_family = _family(settings)
-        try:
-            address = _address(settings)
-            super().__init__(address, _Handler, bind_and_activate=False)  # type: ignore[arg-type]  # Unix sockets have paths for addresses
-            self._listen()
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else "it is no path for a socket"
-            raise ListenError(f"the API's address cannot be listened on: {reason}") from error
+        listener = _listener(settings) if inherited is None else adopt(inherited)
+        self.address_family = listener.family
+        # Whoever made the socket's file removes it.
+        self._path = settings.socket if inherited is None else None
+        super().__init__(("", 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.server_address = listener.getsockname()
 
     @property
     def place(self) -> str:
         """Where it listens, for people."""
-        if self._path is not None:
-            return f"unix:{self._path}"
+        if self.address_family == socket.AF_UNIX:
+            return f"unix:{self.server_address!s}"
         host, port = self.server_address[:2]
         return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
 
@@ -94,11 +96,9 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def is_welcome(self, peer: socket.socket) -> bool:
         """Whether this caller may ask at all."""
-        if self._path is None:
-            return ipaddress.ip_address(str(peer.getpeername()[0])).is_loopback
-        raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        _, uid, _ = _CREDENTIALS.unpack(raw)
-        return uid in self._uids
+        if self.address_family == socket.AF_UNIX:
+            return peer_uid(peer) in self._uids
+        return ipaddress.ip_address(str(peer.getpeername()[0])).is_loopback
 
     def process_request(self, request: Connection, client_address: object) -> None:
         """Take a connection when there is a place for it; wait for one as long as for a request."""
@@ -121,19 +121,6 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Callers that hang up are no event; what is a fault here is logged without its data."""
         _log.debug("a request was not answered", exc_info=True)
 
-    def _listen(self) -> None:
-        try:
-            if self._path is not None:
-                _remove_stale(self._path)
-            self.server_bind()
-            if self._path is not None:
-                # Any user may knock; who is let in, the kernel's word on the peer decides.
-                self._path.chmod(0o666)
-            self.server_activate()
-        except BaseException:
-            self.socket.close()
-            raise
-
 
 Connection: TypeAlias = socket.socket | tuple[bytes, socket.socket]
 
@@ -146,43 +133,77 @@ class _Handler(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         # Read first: closing on unread bytes resets the connection, and the answer is lost.
-        head = _read_head(self.request, self.server.clock)
-        _say_last(self.request, head if isinstance(head, Response) else self._answer(head))
+        arrived = _Arrival(self.request, self.server.clock).read()
+        _say_last(
+            self.request, arrived if isinstance(arrived, Response) else self._answer(*arrived)
+        )
 
-    def _answer(self, head: bytes) -> Response:
+    def _answer(self, head: bytes, body: bytes) -> Response:
         if not self.server.is_welcome(self.request):
             return FORBIDDEN
-        request = _request(head)
+        request = _request(head, body)
         return BAD_REQUEST if request is None else self.server.answer(request)
 
 
-def _request(head: bytes) -> Request | None:
+def _request(head: bytes, body: bytes) -> Request | None:
     match = _REQUEST_LINE.match(head)
     if match is None:
         return None
-    return Request.parse(match[1].decode("ascii"), match[2].decode("ascii"))
+    return Request.parse(match[1].decode("ascii"), match[2].decode("ascii"), body)
 
 
-def _read_head(connection: socket.socket, clock: Clock) -> bytes | Response:
-    """The bytes of a request up to its empty line, or why there are none."""
-    deadline = clock.elapsed() + ARRIVAL
-    head = b""
-    while _END_OF_HEAD not in head:
-        left = (deadline - clock.elapsed()).total_seconds()
-        if len(head) > MAX_REQUEST_BYTES:
+class _Arrival:
+    """A request while it arrives: within ``ARRIVAL``, and within ``MAX_REQUEST_BYTES``."""
+
+    def __init__(self, connection: socket.socket, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._deadline = clock.elapsed() + ARRIVAL
+        self._bytes = b""
+
+    def read(self) -> tuple[bytes, bytes] | Response:
+        """Head with its empty line, and body; or why there are none."""
+        while _END_OF_HEAD not in self._bytes:
+            refused = self._more()
+            if refused is not None:
+                return refused
+        size = self._bytes.index(_END_OF_HEAD) + len(_END_OF_HEAD)
+        length = _content_length(self._bytes[:size])
+        if length is None:
+            return BAD_REQUEST
+        if size + length > MAX_REQUEST_BYTES:
+            return TOO_LARGE
+        while len(self._bytes) < size + length:
+            refused = self._more()
+            if refused is not None:
+                return refused
+        return self._bytes[:size], self._bytes[size : size + length]
+
+    def _more(self) -> Response | None:
+        left = (self._deadline - self._clock.elapsed()).total_seconds()
+        if len(self._bytes) > MAX_REQUEST_BYTES:
             return TOO_LARGE
         if left <= 0:
             return TOO_SLOW
-        connection.settimeout(left)
+        self._connection.settimeout(left)
         try:
-            chunk = connection.recv(_CHUNK_BYTES)
+            chunk = self._connection.recv(_CHUNK_BYTES)
         except TimeoutError:
             return TOO_SLOW
         if not chunk:
             return BAD_REQUEST
-        head += chunk
-    head = head[: head.index(_END_OF_HEAD) + len(_END_OF_HEAD)]
-    return head if len(head) <= MAX_REQUEST_BYTES else TOO_LARGE
+        self._bytes += chunk
+        return None
+
+
+def _content_length(head: bytes) -> int | None:
+    """The length of the body, or ``None`` when the head does not say it in the one plain way."""
+    if _TRANSFER_ENCODING.search(head):
+        return None
+    lengths = _CONTENT_LENGTH.findall(head)
+    if len(lengths) > 1 or any(_LENGTH.fullmatch(each) is None for each in lengths):
+        return None
+    return int(lengths[0]) if lengths else 0
 
 
 def _say_last(connection: socket.socket, response: Response) -> None:
@@ -206,32 +227,16 @@ def _say_last(connection: socket.socket, response: Response) -> None:
         _log.debug("a caller did not take its answer")
 
 
-def _family(settings: APISettings) -> socket.AddressFamily:
+def _listener(settings: APISettings) -> socket.socket:
     if settings.socket is not None:
-        return socket.AF_UNIX
-    return socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-
-
-def _address(settings: APISettings) -> tuple[str, int] | str:
-    if settings.socket is not None:
-        return str(settings.socket)
+        return listen_unix(settings.socket)
     # Settings refuse it too; a server that is built in another way must not be the way out.
-    if not ipaddress.ip_address(settings.host).is_loopback:
+    address = ipaddress.ip_address(settings.host)
+    if not address.is_loopback:
         raise ListenError("the API listens on loopback addresses only")
-    return settings.host, settings.port
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove the socket of a server that is gone, and nothing else."""
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise OSError(errno.EEXIST, "another file has this name")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-    raise OSError(errno.EADDRINUSE, "someone listens there")
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else "it is no address"
+        raise ListenError(f"the API's address cannot be listened on: {reason}") from error

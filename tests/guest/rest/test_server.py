@@ -20,10 +20,11 @@ from guest.errors import ListenError
 from guest.rest import server as module
 from guest.rest.messages import Request, Response
 from guest.rest.server import MAX_REQUEST_BYTES, LoopbackServer
-from guest.settings import APISettings, parse_settings
+from guest.serving_settings import APISettings
+from guest.settings import parse_settings
 from guest.wire.jwe import seal
 from guest.wire.jwk import parse_tee_public_key
-from guest.wiring import Outside, build_api
+from guest.wiring import Outside, build_parts
 
 LATER = 4102444800
 GET = b"GET /info HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -213,7 +214,7 @@ def test_replaces_only_the_socket_of_a_server_that_is_gone(start: Any, tmp_path:
     server = start(socket=path)
     assert exchange(server, GET).endswith(b"/info")
     file.write_text("precious")
-    for taken in (path, file, tmp_path / "none" / "api", tmp_path / ("x" * 200)):
+    for taken in (path, file, file / "api", tmp_path / ("x" * 200)):
         with pytest.raises(ListenError):
             LoopbackServer(APISettings(socket=taken), echo, SystemClock())
     assert file.read_text() == "precious"
@@ -245,7 +246,8 @@ def test_200_callers_at_once_cost_one_attestation(
 
     upstream = serve(kbs)
     document = {"insecure_sample": True, "token_configs": {"kbs": {"url": upstream.url}}}
-    server = start(build_api(parse_settings(document), Outside()).answer)
+    settings = parse_settings(document)
+    server = start(build_parts(settings, Outside()).api(settings).answer)
     ask = b"GET /cdh/resource/app/key/%d HTTP/1.1\r\n\r\n"
     with ThreadPoolExecutor(200) as pool:
         answers = list(pool.map(lambda each: exchange(server, ask % each), range(200)))

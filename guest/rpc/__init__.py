@@ -1,0 +1,1 @@
+"""What stock guests' programs ask each other, whichever protocol carries it."""

@@ -1,0 +1,1 @@
+"""ttrpc: remote calls over a Unix socket, as stock guests' programs speak it."""
