@@ -17,6 +17,7 @@ from app.settings import (
     AttestationSettings,
     BrokerSettings,
     IssuerSettings,
+    RVPSSettings,
     SealingSettings,
     ServerSettings,
     Settings,
@@ -226,6 +227,12 @@ def _admin_faults(admin: AdminSettings) -> Iterator[str]:
             )
 
 
+def _signer_faults(rvps: RVPSSettings) -> Iterator[str]:
+    for name, signer in rvps.signers.items():
+        if (signer.public_key_file is None) == (signer.ca_file is None):
+            yield f"rvps.signers.{name}: name exactly one of public_key_file and ca_file"
+
+
 def _issuer_faults(issuer: IssuerSettings, *, allows_http: bool) -> Iterator[str]:
     where = f"broker.issuers.{issuer.name}"
     sources = (issuer.jwks_url, issuer.jwks_file, issuer.ca_files or None)
@@ -259,5 +266,6 @@ _PARTS: dict[str, tuple[type, Callable[[Any], Iterator[str]]]] = {
     "server": (ServerSettings, _listening_faults),
     "attestation": (AttestationSettings, _verifier_faults),
     "broker": (BrokerSettings, _broker_faults),
+    "rvps": (RVPSSettings, _signer_faults),
     "admin": (AdminSettings, _admin_faults),
 }

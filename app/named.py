@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -37,9 +38,12 @@ from app.attestation.collateral.nvidia import NVIDIACatalogue
 from app.attestation.collateral.sources import CollateralPlan, CollateralSources, open_collateral
 from app.attestation.collateral.vendor import SharedCollateral
 from app.attestation.evidence import RootedVerifier, Verifier
+from app.attestation.extractors import Extractor, load_extractors
+from app.attestation.formats.ak_certificates import load_roots
 from app.attestation.formats.amd_chain import AMD_ROOTS
 from app.attestation.formats.dcap_certificates import INTEL_ROOTS, roots_with
 from app.attestation.formats.snp_appraisal import SNPAppraiser
+from app.attestation.message_signers import MESSAGE_CURVES, Signer, SigningKey
 from app.attestation.verifiers import load_verifiers
 from app.blueprints.limits import RateLimit
 from app.broker.fetched_keys import FetchedKeys
@@ -56,7 +60,9 @@ from app.settings import (
     DatabaseSettings,
     IdentityProviderSettings,
     IssuerSettings,
+    MessageSignerSettings,
     RemoteAppraiserSettings,
+    RVPSSettings,
     ServerSettings,
     Settings,
 )
@@ -89,6 +95,8 @@ def check(settings: Settings) -> None:
     faults.of(partial(_check_database, settings))
     faults.of(partial(_check_response_algorithms, settings.broker))
     faults.of(partial(verifiers, settings))
+    faults.of(partial(extractors, settings.rvps))
+    faults.of(partial(message_signers, settings.rvps))
     faults.of(partial(issuers, settings.broker))
     faults.of(partial(identity_providers, settings.admin))
     if settings.broker.remote_appraiser is not None:
@@ -321,6 +329,56 @@ def _is_ed25519(pem: str) -> bool:
     else:
         key = load_pem_public_key(pem.encode())
     return isinstance(key, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey)
+
+
+def extractors(settings: RVPSSettings) -> dict[str, Extractor]:
+    """The enabled readers of messages with reference values, by type.
+
+    Raises:
+        ConfigError: listing every one that cannot be.
+    """
+    return load_extractors(settings.extractors)
+
+
+def message_signers(settings: RVPSSettings) -> list[Signer]:
+    """Whose signed messages with reference values are accepted.
+
+    Raises:
+        ConfigError: listing every key and authority that cannot be read.
+    """
+    faults = Faults()
+    opened = [
+        faults.of(partial(_message_signer, name, each), f"rvps.signers.{name}")
+        for name, each in settings.signers.items()
+    ]
+    faults.raise_any()
+    return opened
+
+
+def _message_signer(name: str, settings: MessageSignerSettings) -> Signer:
+    if settings.public_key_file is not None:
+        pem = _read(settings.public_key_file, "public_key_file")
+        return Signer(name, settings.name_prefixes, key=_message_key(pem))
+    assert settings.ca_file is not None, "the settings were checked"
+    try:
+        roots = load_roots(settings.ca_file)
+    except (OSError, ValueError, x509.ExtensionNotFound) as error:
+        message = f"ca_file: {settings.ca_file} holds no certificates of authorities"
+        raise ConfigError([message]) from error
+    return Signer(name, settings.name_prefixes, roots=roots)
+
+
+def _message_key(pem: str) -> SigningKey:
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(["public_key_file: no public key in PEM"]) from error
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in MESSAGE_CURVES:
+        return key
+    fault = "public_key_file: neither a key on P-256, P-384 or P-521 nor one of Ed25519"
+    raise ConfigError([fault])
 
 
 def issuers(settings: BrokerSettings) -> list[Issuer]:

@@ -173,6 +173,36 @@ class AttestationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSignerSettings:
+    """Someone whose signed messages with reference values are accepted.
+
+    Attributes:
+        public_key_file: PEM file of its public key, or
+        ca_file: PEM file of authorities; messages then carry a certificate for signing code.
+        name_prefixes: what the names of its values begin with.
+    """
+
+    __pydantic_config__ = _STRICT
+    name_prefixes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    public_key_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RVPSSettings:
+    """Messages with reference values.
+
+    Attributes:
+        extractors: types of messages that are read.
+        signers: whose signed messages are accepted, by name.
+    """
+
+    __pydantic_config__ = _STRICT
+    extractors: tuple[str, ...] = ("sample",)
+    signers: dict[str, MessageSignerSettings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSettings:
     """A token issuer that the KBS trusts, by exactly one kind of key source.
 
@@ -381,6 +411,7 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     collateral: CollateralSettings = field(default_factory=CollateralSettings)
     attestation: AttestationSettings = field(default_factory=AttestationSettings)
+    rvps: RVPSSettings = field(default_factory=RVPSSettings)
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)

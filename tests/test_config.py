@@ -39,6 +39,8 @@ def parse(**parts: Any) -> Settings:
         ({"sealing": {"keys": []}}, "sealing.keys"),
         ({"attestation": {"verifiers": ["sample"]}}, "insecure_allow_sample"),
         ({"roles": ["kbs"]}, "at least one issuer"),
+        ({"rvps": {"signers": {"ci": {"ca_file": "x"}}}}, "rvps.signers.ci.name_prefixes"),
+        ({"rvps": {"signers": {"ci": {"name_prefixes": ["a"]}}}}, "exactly one of public_key_file"),
         ({"broker": {"remote_appraiser": {"url": "http://10.0.0.1"}}}, "plain http"),
         ({"broker": {"remote_appraiser": {"url": "ftp://x"}}}, "not an http(s) address"),
         ({"broker": {"issuers": [{"name": "a", "issuer": "b"}]}}, "exactly one of jwks_url"),

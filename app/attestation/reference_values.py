@@ -10,11 +10,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from app.attestation.extractors import Extractor
+from app.attestation.extractors import Extracted, Extractor
+from app.attestation.message_signers import Signer, TrustedSigners
 from app.trust.approvals import Approval, ChangeRule
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
-from app.trust.errors import MalformedReferenceValueError, ReferenceValueNotFoundError
+from app.trust.errors import (
+    MalformedReferenceValueError,
+    ReferenceValueNotFoundError,
+    SignerOutOfScopeError,
+)
 from app.trust.json_types import JSONObject, JSONValue
 from app.trust.revisions import RevisionStore
 from app.trust.transactions import Transactions
@@ -170,6 +175,7 @@ class ReferenceValues:
         audit: AuditLog,
         clock: Clock,
         rule: ChangeRule,
+        signers: Sequence[Signer] = (),
         lifetime: timedelta = DEFAULT_LIFETIME,
     ) -> None:
         """Take the collaborators.
@@ -182,6 +188,7 @@ class ReferenceValues:
             audit: where changes are written down.
             clock: tells the time.
             rule: whether one person may change values alone.
+            signers: whose signed messages are accepted.
             lifetime: of a value whose message gives none.
         """
         self._store = store
@@ -191,6 +198,7 @@ class ReferenceValues:
         self._audit = audit
         self._clock = clock
         self._rule = rule
+        self._signers = tuple(signers)
         self._lifetime = lifetime
         self._cache = _Cache(-1, {})
 
@@ -211,20 +219,25 @@ class ReferenceValues:
         return self.add([DraftReferenceValue(*each) for each in values.items()], source, actor)
 
     def read(self, message: JSONObject) -> tuple[str, dict[str, JSONValue]]:
-        """The type of a message, and the values in it by name.
+        """The source of the values in a message, and these by name.
+
+        The source is the type, and the signer where the type is signed: ``in-toto, signed by ci``.
 
         Raises:
             MalformedReferenceValueError: another version, an unknown type, a payload that the type
                 does not read, a name or value of the wrong form, no value at all.
+            UntrustedSignerError: it is signed by nobody who is trusted.
+            SignerOutOfScopeError: a name is not its signer's to give.
+            UnverifiedError: a signature or a certificate does not hold.
         """
         source, payload = _parse(message)
         extractor = self._extractors.get(source)
         if extractor is None:
             enabled = ", ".join(sorted(self._extractors)) or "none"
             raise MalformedReferenceValueError(f"this type of message is not among: {enabled}")
-        extracted = extractor.extract(payload)
-        _check_values(extracted)
-        return source, dict(extracted)
+        extracted = extractor.extract(payload, TrustedSigners(self._signers, self._clock.now()))
+        _check_values(extracted.values)
+        return _told_source(source, extracted), dict(extracted.values)
 
     def get(self, name: str) -> ReferenceValue:
         """The value of a name.
@@ -419,6 +432,16 @@ def _parse(message: JSONObject) -> tuple[str, str]:
     if not isinstance(source, str) or not isinstance(payload, str):
         raise MalformedReferenceValueError("a message has the texts 'type' and 'payload'")
     return source, payload
+
+
+def _told_source(source: str, extracted: Extracted) -> str:
+    """How values came, once it is known that their signer may give them."""
+    signer = extracted.signer
+    if signer is None:
+        return source
+    if not all(signer.may_name(name) for name in extracted.values):
+        raise SignerOutOfScopeError("a value has a name that is not its signer's to give")
+    return f"{source}, signed by {signer.name}"
 
 
 def _check_values(extracted: Mapping[str, JSONValue]) -> None:

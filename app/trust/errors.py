@@ -430,9 +430,15 @@ class OwnProposalError(DeniedError):
 
 
 class UntrustedSignerError(DeniedError):
-    """A bundle of collateral is signed by nobody who is trusted here."""
+    """A bundle of collateral or a message of reference values is signed by nobody trusted here."""
 
     code = "signer-untrusted"
+
+
+class SignerOutOfScopeError(DeniedError):
+    """A trusted signer gives a reference value whose name is not its to give."""
+
+    code = "signer-out-of-scope"
 
 
 class NotFoundError(DomainError):

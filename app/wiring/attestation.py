@@ -9,7 +9,6 @@ from app import named
 from app.attestation.challenges import Challenges
 from app.attestation.collateral.sources import CollateralSources
 from app.attestation.ear import Issuer as TokenIssuer
-from app.attestation.extractors.sample import EXTRACTOR as SAMPLE_EXTRACTOR
 from app.attestation.inspection import EvidenceInspector, UnkeptCollateral
 from app.attestation.policies import AttestationPolicies
 from app.attestation.reference_values import ReferenceValues
@@ -103,7 +102,8 @@ def reference_values(base: Foundations) -> ReferenceValues:
     """Reference values, and the extractors that read messages."""
     return ReferenceValues(
         store=SQLReferenceValueStore(base.database),
-        extractors={each.type: each for each in (SAMPLE_EXTRACTOR,)},
+        extractors=named.extractors(base.settings.rvps),
+        signers=named.message_signers(base.settings.rvps),
         revisions=base.revisions,
         transactions=base.database.transaction,
         audit=base.audit,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.attestation.extractors import Extractor
+from app.attestation.extractors import Extracted, Extractor
+from app.attestation.message_signers import TrustedSigners
 from app.trust.errors import MalformedReferenceValueError
-from app.trust.json_types import JSONValue
 from guest.wire.encoding import b64_decode
 from guest.wire.errors import WireError
 from guest.wire.strict_json import parse_json_object
@@ -15,10 +15,11 @@ class SampleExtractor:
 
     type = "sample"
 
-    def extract(self, payload: str) -> dict[str, JSONValue]:
+    def extract(self, payload: str, signers: TrustedSigners) -> Extracted:
         """See ``Extractor.extract``."""
+        del signers
         try:
-            return parse_json_object(b64_decode(payload))
+            return Extracted(parse_json_object(b64_decode(payload)))
         except WireError as error:
             raise MalformedReferenceValueError(
                 "the payload of a sample message is base64 of a JSON object"

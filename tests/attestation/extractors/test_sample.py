@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from message_signing import CI
 
 from app.attestation.extractors.sample import EXTRACTOR
 from app.trust.errors import MalformedReferenceValueError
@@ -28,14 +29,14 @@ from guest.wire.encoding import b64_encode
 def test_refuses_any_other_payload(payload: str) -> None:
     """What has two meanings, or none, is not registered."""
     with pytest.raises(MalformedReferenceValueError):
-        EXTRACTOR.extract(payload)
+        EXTRACTOR.extract(payload, CI)
 
 
 @given(st.text(max_size=60))
 def test_no_text_makes_it_crash(payload: str) -> None:
     """It is read or refused."""
     try:
-        EXTRACTOR.extract(payload)
+        EXTRACTOR.extract(payload, CI)
     except MalformedReferenceValueError:
         return
 
@@ -43,7 +44,7 @@ def test_no_text_makes_it_crash(payload: str) -> None:
 def test_every_member_is_a_value() -> None:
     """Lists, numbers, texts, truth values and objects, as they are."""
     payload = b64_encode(b'{"a": ["1"], "b": 1, "rvps:///c/d:e": {"f": null}, "g": true}')
-    assert EXTRACTOR.extract(payload) == {
+    assert EXTRACTOR.extract(payload, CI).values == {
         "a": ["1"],
         "b": 1,
         "rvps:///c/d:e": {"f": None},
