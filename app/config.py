@@ -16,6 +16,7 @@ from app.settings import (
     AdminSettings,
     AttestationSettings,
     BrokerSettings,
+    ConsoleSettings,
     IssuerSettings,
     RVPSSettings,
     SealingSettings,
@@ -168,6 +169,8 @@ def _fault(entry: Any) -> str:  # noqa: ANN401  (pydantic's error entry)
 def _contradictions(settings: Settings) -> Iterator[str]:
     for name, (_, check) in _PARTS.items():
         yield from check(getattr(settings, name))
+    if settings.server.console_bind and "console" not in settings.roles:
+        yield "server.console_bind: a process without the role console has no console"
     if "kbs" in settings.roles and "as" not in settings.roles and not (settings.broker.issuers):
         yield "broker.issuers: a KBS without the as role needs at least one issuer to trust"
 
@@ -190,14 +193,29 @@ def _listening_faults(server: ServerSettings) -> Iterator[str]:
         if path is not None and not path.is_file():
             yield f"server.{name}: {path} is no file"
     for address in server.bind:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
-            yield f"server.bind: {address!r} is not address:port"
-        elif not (is_loopback(host) or server.tls_certificate or server.insecure_http):
-            yield (
-                f"server.bind: {address} is reachable from other machines; give tls_certificate "
-                "and tls_private_key"
-            )
+        yield from _address_faults("server.bind", address, server)
+    for address in server.console_bind:
+        yield from _address_faults("server.console_bind", address, server)
+        if address in server.bind:
+            yield f"server.console_bind: {address} is in server.bind too, where guests come in"
+
+
+def _address_faults(where: str, address: str, server: ServerSettings) -> Iterator[str]:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        yield f"{where}: {address!r} is not address:port"
+    elif not (is_loopback(host) or server.tls_certificate or server.insecure_http):
+        yield (
+            f"{where}: {address} is reachable from other machines; give tls_certificate and "
+            "tls_private_key"
+        )
+
+
+def _console_faults(console: ConsoleSettings) -> Iterator[str]:
+    if console.oidc is not None:
+        yield from _url_faults("console.oidc.issuer", console.oidc.issuer)
+        if "openid" not in console.oidc.scopes:
+            yield "console.oidc.scopes: without openid there is no ID token"
 
 
 def _verifier_faults(attestation: AttestationSettings) -> Iterator[str]:
@@ -268,4 +286,5 @@ _PARTS: dict[str, tuple[type, Callable[[Any], Iterator[str]]]] = {
     "broker": (BrokerSettings, _broker_faults),
     "rvps": (RVPSSettings, _signer_faults),
     "admin": (AdminSettings, _admin_faults),
+    "console": (ConsoleSettings, _console_faults),
 }

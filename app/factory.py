@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from enum import Enum
 
 import structlog
 from flask import Flask, Response, g, request
@@ -33,8 +34,16 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def build(settings: Settings) -> Flask:
-    """An application that serves the roles of the settings.
+class Face(Enum):
+    """To whom an application answers."""
+
+    EVERYONE = "everyone"
+    GUESTS = "guests"
+    OPERATORS = "operators"
+
+
+def build(settings: Settings, face: Face = Face.EVERYONE) -> Flask:
+    """An application that serves the roles of the settings, or the part of them for some.
 
     Raises:
         ConfigError: a setting names something that is not there; it lists every fault found.
@@ -51,7 +60,7 @@ def build(settings: Settings) -> Flask:
         # the gate looks at what browsers say about a request's origin instead.
         WTF_CSRF_SSL_STRICT=False,
     )
-    name_session_cookie(app, over_https=settings.public_url.startswith("https:"))
+    name_session_cookie(app, over_https=settings.console_url.startswith("https:"))
     if settings.server.trusted_proxies:
         hops = settings.server.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
@@ -64,35 +73,39 @@ def build(settings: Settings) -> Flask:
     words.register(app)
     metrics.observe(app)
     errors.register(app)
-    _add_blueprints(app, settings)
+    _add_blueprints(app, settings, face)
     gate.close(app)
     for name in insecure_settings(settings):
         _log.warning("an insecure setting is on", setting=name)
     return app
 
 
-def _add_blueprints(app: Flask, settings: Settings) -> None:
+def _add_blueprints(app: Flask, settings: Settings, face: Face) -> None:
     csrf = CSRFProtect(app)
+    with_guests, with_operators = face is not Face.OPERATORS, face is not Face.GUESTS
     roles = settings.roles
     machine_routes = [
         ops_routes.blueprint(
             metrics_folder=os.environ.get(METRICS_VARIABLE),  # noqa: TID251  (set by app/serving.py)
             public_metrics=settings.server.insecure_public_metrics,
         ),
-        api.blueprint(with_broker="kbs" in roles, with_attestation="as" in roles),
     ]
+    if with_operators:
+        machine_routes.append(
+            api.blueprint(with_broker="kbs" in roles, with_attestation="as" in roles)
+        )
     handshakes = RateLimit("handshake", settings.limits.handshake)
     sign_ins = RateLimit("sign_in", settings.limits.sign_in)
-    if "as" in roles:
+    if with_guests and "as" in roles:
         machine_routes.append(attestation_routes.blueprint(handshakes))
-    if "kbs" in roles:
+    if with_guests and "kbs" in roles:
         machine_routes.append(broker_routes.blueprint(handshakes, with_attestation="as" in roles))
     for blueprint in machine_routes:
         # Machines show bearer tokens and guests' cookies open nothing that is written: there is
         # no browser's authority that a forged request could borrow.
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
-    if "console" in roles:
+    if with_operators and "console" in roles:
         login_routes.register(app)
         app.register_blueprint(login_routes.blueprint(sign_ins))
         app.register_blueprint(pages.blueprint())

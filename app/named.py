@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -52,6 +53,7 @@ from app.broker.issuers import Issuer, IssuerKind
 from app.broker.key_chains import CertifiedKeys
 from app.config import read_key_encryption_keys
 from app.console.admin_tokens import IdentityProvider, key_set
+from app.console.identity_provider import ProviderClient
 from app.settings import (
     AdminSettings,
     AttestationSettings,
@@ -61,6 +63,7 @@ from app.settings import (
     IdentityProviderSettings,
     IssuerSettings,
     MessageSignerSettings,
+    OIDCSettings,
     RemoteAppraiserSettings,
     RVPSSettings,
     ServerSettings,
@@ -99,6 +102,8 @@ def check(settings: Settings) -> None:
     faults.of(partial(message_signers, settings.rvps))
     faults.of(partial(issuers, settings.broker))
     faults.of(partial(identity_providers, settings.admin))
+    if settings.console.oidc is not None:
+        faults.of(partial(oidc_client, settings.console.oidc, ""))
     if settings.broker.remote_appraiser is not None:
         faults.of(partial(appraiser_client, settings.broker.remote_appraiser))
     faults.raise_any()
@@ -490,6 +495,47 @@ def _public_key(pem: str) -> Key:
     if isinstance(key, rsa.RSAPublicKey):
         return RSAKey.import_key(key)
     raise ValueError("a key of another kind")
+
+
+def oidc_client(settings: OIDCSettings, redirect_uri: str) -> ProviderClient:
+    """How this console is known to the OpenID provider.
+
+    Raises:
+        ConfigError: the secret or the authorities cannot be read.
+    """
+    secret = _read(settings.client_secret_file, "console.oidc.client_secret_file").strip()
+    if not secret:
+        raise ConfigError(
+            [f"console.oidc.client_secret_file: {settings.client_secret_file} is empty"]
+        )
+    if settings.ca_file is not None:
+        _read(settings.ca_file, "console.oidc.ca_file")
+    return ProviderClient(
+        issuer=settings.issuer,
+        client_id=settings.client_id,
+        client_secret=secret,
+        redirect_uri=redirect_uri,
+        scopes=settings.scopes,
+        ca_file=str(settings.ca_file) if settings.ca_file else None,
+    )
+
+
+def authority(settings: ServerSettings) -> str | None:
+    """PEM of the authority that the server's own chain ends in; ``None`` when it was not given it.
+
+    Raises:
+        ConfigError: the chain cannot be read.
+    """
+    if settings.tls_certificate is None:
+        return None
+    try:
+        chain = load_pem_x509_certificates(settings.tls_certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"server.tls_certificate: {settings.tls_certificate}"]) from error
+    last = chain[-1]
+    if last.issuer != last.subject:
+        return None
+    return last.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _check_certificate(settings: ServerSettings) -> None:

@@ -22,6 +22,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 
 from app.bounded_sockets import bound_listeners, tls_context
+from app.faces import Faces
 from app.settings import Settings
 from app.trust.errors import MalformedRequestError, UnavailableError
 
@@ -79,7 +80,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         """Translate our settings into gunicorn's."""
         server = self._settings.server
         options = {
-            "bind": list(server.bind),
+            "bind": [*server.bind, *server.console_bind],
             "workers": server.workers,
             "threads": server.threads,
             "worker_class": "gthread",
@@ -97,7 +98,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "keyfile": str(server.tls_private_key) if server.tls_private_key else None,
             "proc_name": "vouchgate",
             "post_fork": _leave_quietly,
-            "post_worker_init": bound_listeners,
+            "post_worker_init": _begin_work,
             "ssl_context": tls_context,
         }
         for name, value in options.items():
@@ -108,14 +109,31 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         """Serve until a signal ends it."""
         EndingArbiter(self).run()
 
-    def load(self) -> Flask:
-        """The application of one worker."""
-        from app.factory import build
+    def load(self) -> Flask | Faces:
+        """The application of one worker, or both where operators have addresses of their own."""
+        from app.factory import Face, build
 
-        app = build(self._settings)
-        app.register_error_handler(ParseException, _malformed_body)
+        if not self._settings.server.console_bind:
+            return _at_work(build(self._settings), keeps_house=True)
+        return Faces(
+            _at_work(build(self._settings, Face.GUESTS), keeps_house=True),
+            _at_work(build(self._settings, Face.OPERATORS), keeps_house=False),
+            len(self._settings.server.console_bind),
+        )
+
+
+def _at_work(app: Flask, *, keeps_house: bool) -> Flask:
+    app.register_error_handler(ParseException, _malformed_body)
+    if keeps_house:
         threading.Thread(target=_keep_house, args=(app,), daemon=True).start()
-        return app
+    return app
+
+
+def _begin_work(worker: Worker) -> None:
+    """Bound the listening sockets, and tell which of them are the console's: the last ones."""
+    bound_listeners(worker)
+    if isinstance(worker.wsgi, Faces):
+        worker.wsgi.listen([listener.sock.getsockname() for listener in worker.sockets])
 
 
 def _malformed_body(_: ParseException) -> ResponseReturnValue:

@@ -35,6 +35,10 @@ class ServerSettings:
         bind: ``address:port`` pairs.
         public_url: the address under which guests and browsers reach this server, without a
             trailing slash; ``None`` is the first of ``bind``.
+        console_bind: ``address:port`` pairs of operators alone: the console and the admin REST
+            interface are then served there and nowhere else.
+        console_url: the address under which browsers reach the console; ``None`` is the first of
+            ``console_bind``, or the public address.
         tls_certificate: PEM file, leaf first; needed off loopback.
         tls_private_key: PEM file.
         insecure_http: serve plain HTTP off loopback.
@@ -48,6 +52,8 @@ class ServerSettings:
     __pydantic_config__ = _STRICT
     bind: tuple[str, ...] = ("127.0.0.1:8080",)
     public_url: str | None = None
+    console_bind: tuple[str, ...] = ()
+    console_url: str | None = None
     tls_certificate: Path | None = None
     tls_private_key: Path | None = None
     insecure_http: bool = False
@@ -333,6 +339,41 @@ class AdminSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OIDCRoleSettings:
+    """One line of the mapping from a claim to a role."""
+
+    __pydantic_config__ = _STRICT
+    value: str
+    role: OperatorRole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OIDCSettings:
+    """The OpenID provider that operators may sign in with.
+
+    Attributes:
+        issuer: exactly as its description spells it.
+        client_id: under which this console is registered there.
+        client_secret_file: file with the client's secret.
+        roles: which role comes from which value of the claim; of several the first that fits.
+        role_claim: the claim of the ID token, with dots where it lies deeper.
+        scopes: what is asked for.
+        label: what the button says.
+        ca_file: PEM file that the provider's TLS is checked against.
+    """
+
+    __pydantic_config__ = _STRICT
+    issuer: str
+    client_id: str
+    client_secret_file: Path
+    roles: Annotated[tuple[OIDCRoleSettings, ...], Field(min_length=1)]
+    role_claim: str = "groups"
+    scopes: tuple[str, ...] = ("openid", "profile")
+    label: str = "single sign-on"
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings:
     """Operators' pages, and how operators change things.
 
@@ -344,6 +385,7 @@ class ConsoleSettings:
         two_person_rule: whether changes of policies and reference values need the approval of
             someone who did not propose them.
         second_factor_roles: operators of these roles must have a second factor.
+        oidc: the provider of single sign-on; ``None`` when there is none.
     """
 
     __pydantic_config__ = _STRICT
@@ -352,6 +394,7 @@ class ConsoleSettings:
     proof_lifetime_seconds: Seconds = 900
     two_person_rule: bool = False
     second_factor_roles: tuple[OperatorRole, ...] = ()
+    oidc: OIDCSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,6 +469,17 @@ class Settings:
             return self.server.public_url.rstrip("/")
         scheme = "https" if self.server.tls_certificate else "http"
         return f"{scheme}://{self.server.bind[0]}"
+
+    @property
+    def console_url(self) -> str:
+        """The address under which the console is reached."""
+        server = self.server
+        if server.console_url:
+            return server.console_url.rstrip("/")
+        if server.console_bind:
+            scheme = "https" if server.tls_certificate else "http"
+            return f"{scheme}://{server.console_bind[0]}"
+        return self.public_url
 
     @property
     def token_issuer(self) -> str:

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 
 from fakes import MemoryDatabase
 
+from app.console.api_tokens import APIToken
 from app.console.attempts import Count
+from app.console.first_run import SetupCode
 from app.console.operators import Operator
 from app.console.second_factors import SecondFactor
-from app.console.sessions import ConsoleSession
+from app.console.sessions import Alive, ConsoleSession
 from app.trust.errors import ConflictError
 
 
@@ -76,19 +78,24 @@ class MemoryConsoleSessions:
         self.db.write()
         return self._keep([s for s in self._all() if s.operator != operator])
 
-    def page(self, *, operator: str | None, after: str | None, limit: int) -> list[ConsoleSession]:
-        found = sorted(self._all(), key=lambda s: s.handle)
+    def page(
+        self, alive: Alive, *, operator: str | None, after: str | None, limit: int
+    ) -> list[ConsoleSession]:
+        found = sorted(self._alive(alive), key=lambda s: s.handle)
         return [
             s
             for s in found
             if operator in (None, s.operator) and (after is None or s.handle > after)
         ][:limit]
 
-    def forget_expired(self, now: datetime, idle_since: datetime) -> int:
+    def forget_expired(self, alive: Alive) -> int:
         self.db.write()
-        return self._keep(
-            [s for s in self._all() if s.expires_at > now and s.used_at >= idle_since]
-        )
+        return self._keep(self._alive(alive))
+
+    def _alive(self, alive: Alive) -> list[ConsoleSession]:
+        return [
+            s for s in self._all() if s.expires_at > alive.now and s.used_at >= alive.used_since
+        ]
 
     def _all(self) -> list[ConsoleSession]:
         return list(self.db.console_sessions.values())
@@ -178,3 +185,50 @@ class MemorySecondFactors:
         self.db.write()
         self.db.recovery_codes = {each for each in self.db.recovery_codes if each[0] != operator}
         return self.db.second_factors.pop(operator, None) is not None
+
+
+class MemoryAPITokens:
+    """The port ``APITokenStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def find(self, token_id: str) -> APIToken | None:
+        return self.db.api_tokens.get(token_id)
+
+    def add(self, token: APIToken) -> None:
+        self.db.write()
+        self.db.api_tokens[token.token_id] = token
+
+    def use(self, token_id: str, at: datetime) -> None:
+        self.db.write()
+        self.db.api_tokens[token_id] = replace(self.db.api_tokens[token_id], used_at=at)
+
+    def remove(self, token_id: str) -> None:
+        self.db.write()
+        self.db.api_tokens.pop(token_id, None)
+
+    def page(self, *, account: str | None, after: str | None, limit: int) -> list[APIToken]:
+        return [
+            token
+            for token_id, token in sorted(self.db.api_tokens.items())
+            if account in (None, token.account) and (after is None or token_id > after)
+        ][:limit]
+
+
+class MemorySetupCodes:
+    """The port ``SetupCodeStore``."""
+
+    def __init__(self, db: MemoryDatabase) -> None:
+        self.db = db
+
+    def find(self) -> SetupCode | None:
+        return self.db.setup_codes[0] if self.db.setup_codes else None
+
+    def replace(self, code: SetupCode) -> None:
+        self.db.write()
+        self.db.setup_codes = [code]
+
+    def clear(self) -> None:
+        self.db.write()
+        self.db.setup_codes = []

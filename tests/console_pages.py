@@ -36,7 +36,12 @@ QUERIES = {
     "console.reference_value": {"name": "svn"},
 }
 # Pages that are there only in the middle of something, or when there is something to take away.
-_STEPS = {"console.export_collateral", "login.sign_in_code"}
+_STEPS = {
+    "console.export_collateral",
+    "login.arrive",
+    "login.setup",
+    "login.sign_in_code",
+}
 
 
 @dataclass(frozen=True)

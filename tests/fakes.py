@@ -29,7 +29,9 @@ from app.broker.secrets import (
     SecretVersion,
 )
 from app.broker.sessions import AttestedSession
+from app.console.api_tokens import APIToken
 from app.console.attempts import Count
+from app.console.first_run import SetupCode
 from app.console.operators import Operator
 from app.console.second_factors import SecondFactor
 from app.console.sessions import ConsoleSession
@@ -96,6 +98,8 @@ class MemoryDatabase:
         self.registered: list[RegisteredValue] = []
         self.operators: dict[str, Operator] = {}
         self.console_sessions: dict[str, ConsoleSession] = {}
+        self.api_tokens: dict[str, APIToken] = {}
+        self.setup_codes: list[SetupCode] = []
         self.attempts: dict[str, Count] = {}
         self.second_factors: dict[str, SecondFactor] = {}
         self.recovery_codes: set[tuple[str, str]] = set()

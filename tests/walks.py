@@ -103,6 +103,21 @@ def keep_reference_values(walk: Walk) -> None:
     walk.operate(f"POST {taking}", path_parameters=seen, body={"names": ["svn"]})
 
 
+def keep_accounts(walk: Walk) -> None:
+    """The life of an account and of a token by the REST API of operators."""
+    for path in ("roles", "operators", "console-sessions", "api-tokens", "guest-files"):
+        walk.operate(f"GET /api/v1/{path}")
+    for name, role in (("olga", "owner"), ("otto", "viewer")):
+        walk.operate("POST /api/v1/operators", body={"name": name, "role": role})
+    walk.operate("POST /api/v1/operators/role", body={"name": "otto", "role": "auditor"})
+    for action in ("reset", "disable", "enable"):
+        walk.operate(f"POST /api/v1/operators/{action}", body={"name": "otto"})
+    draft = {"label": "a script", "role": "viewer", "days": 1}
+    made = walk.operate("POST /api/v1/api-tokens", body=draft).json()
+    named = {"token_id": made["token_id"]}
+    walk.operate("DELETE /api/v1/api-tokens/{token_id}", path_parameters=named)
+
+
 def keep_secrets(walk: Walk, resource: dict[str, str]) -> None:
     """The life of a secret by the REST API of operators."""
     one = "/api/v1/secrets/{repository}/{type}/{tag}"

@@ -16,6 +16,7 @@ from flask import Flask, g, request
 from flask_login import current_user
 
 from app.blueprints.deps import services
+from app.console.api_tokens import is_api_token
 from app.console.permissions import PERMISSIONS, Permission, Role, permissions_of
 from app.trust.audit import Actor
 from app.trust.errors import (
@@ -52,10 +53,16 @@ class Caller:
     Attributes:
         name: account name, or ``subject@provider`` of a bearer token.
         role: the role under which the call is made.
+        permissions: what it may do: those of the role, or fewer.
+        account: the account's name, when a browser is signed in to one.
+        token_id: of the API token that was shown, if one was.
     """
 
     name: str
     role: str
+    permissions: frozenset[Permission]
+    account: str | None = None
+    token_id: str | None = None
 
 
 def access(rule: Rule) -> Callable[[View], View]:
@@ -123,7 +130,10 @@ def close(app: Flask) -> None:
 def actor() -> Actor:
     """Who makes this request, for the audit log; only behind a permission."""
     caller: Caller = g.caller
-    return Actor(caller.name, caller.role, request.remote_addr or "unknown")
+    source = request.remote_addr or "unknown"
+    if caller.token_id is not None:
+        source = f"{source} by API token {caller.token_id}"
+    return Actor(caller.name, caller.role, source)
 
 
 def _enforce(rule: Rule) -> None:
@@ -133,10 +143,11 @@ def _enforce(rule: Rule) -> None:
     g.caller = caller
     if rule is SIGNED_IN:
         return
-    if rule not in permissions_of(caller.role):
+    if rule not in caller.permissions:
+        who = f"the role {caller.role}" if caller.token_id is None else "this API token"
         roles = ", ".join(role for role in Role if rule in PERMISSIONS[role])
         raise PermissionDeniedError(
-            f"the role {caller.role} lacks the permission {rule}; roles that have it: {roles}"
+            f"{who} lacks the permission {rule}; roles that have it: {roles}"
         )
     if not listed:
         raise PermissionDeniedError(
@@ -166,14 +177,22 @@ def _enforce_recent_proof() -> None:
 def _operator_of_session() -> tuple[Caller, bool]:
     if not current_user.is_authenticated:
         raise UnauthenticatedError("sign in first")
-    return Caller(current_user.operator.name, current_user.operator.role), True
+    operator = current_user.operator
+    permissions = permissions_of(operator.role)
+    return Caller(operator.name, operator.role, permissions, account=operator.name), True
 
 
 def _operator_of_bearer() -> tuple[Caller, bool]:
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not credential:
         raise UnauthenticatedError("this needs an operator's bearer token")
+    credential = credential.strip()
+    if is_api_token(credential):
+        # What it may do stands with the token; the access list is about providers' roles.
+        program = services().api_tokens.authenticate(credential)
+        caller = Caller(program.name, program.role, program.permissions, token_id=program.token_id)
+        return caller, True
     admins = services().admins
-    identity = admins.authenticate(credential.strip())
+    identity = admins.authenticate(credential)
     listed = admins.allows(identity, request.method, request.path)
-    return Caller(identity.name, identity.role), listed
+    return Caller(identity.name, identity.role, permissions_of(identity.role)), listed

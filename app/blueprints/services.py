@@ -13,6 +13,7 @@ from app.broker.custody import Custody
 from app.broker.policies import ResourcePolicies
 from app.broker.service import BrokerService
 from app.console.admin_tokens import AdminTokens
+from app.console.api_tokens import APITokens
 from app.console.attested_values import AttestedValues
 from app.console.audit_keeping import AuditKeeping
 from app.console.certificates import CertificateLine
@@ -21,6 +22,8 @@ from app.console.dry_runs import DryRuns
 from app.console.effective_settings import EffectiveSettings
 from app.console.expiries import Expiry
 from app.console.explanations import Explanation
+from app.console.first_run import FirstRun
+from app.console.guest_snippets import GuestSnippets
 from app.console.health import Health
 from app.console.inspection.inspectors import Inspectors
 from app.console.issuer_requests import IssuerDesk
@@ -33,6 +36,7 @@ from app.console.reference_value_use import ReferenceValueUse
 from app.console.secret_reach import SecretReach
 from app.console.sessions import ConsoleSessions
 from app.console.sign_ins import SignIns
+from app.console.single_sign_on import SingleSignOn
 from app.trust.audit import Actor, AuditLog
 from app.trust.clock import Clock
 from app.trust.decisions import DecisionRecord, DecisionStore
@@ -47,6 +51,7 @@ class Posture:
 
     Attributes:
         issuers: names of the token issuers that the KBS trusts.
+        database: engine and place, without credentials.
         insecure_settings: names of the weakening settings that are on.
     """
 
@@ -54,6 +59,7 @@ class Posture:
     tees: tuple[str, ...]
     issuers: tuple[str, ...]
     public_url: str
+    database: str
     token_issuer: str
     insecure_settings: tuple[str, ...]
 
@@ -81,6 +87,10 @@ class Services:
     admins: AdminTokens
     operators: OperatorService
     sign_ins: SignIns
+    first_run: FirstRun
+    guest_files: GuestSnippets
+    single_sign_on: SingleSignOn | None
+    api_tokens: APITokens
     console_sessions: ConsoleSessions
     proposals: Proposals
     dry_runs: DryRuns

@@ -11,9 +11,11 @@ from typing import Any
 import click
 
 from app.cli import (
+    api_tokens,
     audit,
     collateral,
     decisions,
+    guests,
     inspect,
     issuers,
     keys,
@@ -25,6 +27,7 @@ from app.cli import (
     reference_values,
     running,
     secrets,
+    sessions,
     settings,
 )
 from app.trust.errors import ConfigError, DomainError
@@ -57,6 +60,9 @@ for _command in (
     running.demo,
     running.check_config,
     operators.operators,
+    sessions.sessions,
+    api_tokens.api_tokens,
+    guests.guest_file,
     keys.keys,
     secrets.secrets,
     policies.policies,

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from app.cli.opening import CONFIG, actor, opened
-from app.console.permissions import Role
+from app.config import load_settings
+from app.console.permissions import PERMISSIONS, Role
 
 
 @click.group()
@@ -84,3 +85,21 @@ def list_operators(config_path: Path | None) -> None:
             state = "disabled" if operator.disabled_at else "enabled"
             last = operator.last_sign_in_at.isoformat() if operator.last_sign_in_at else "never"
             click.echo(f"{operator.name}\t{operator.role}\t{state}\t{last}")
+
+
+@operators.command("setup-link")
+@CONFIG
+def setup_link(config_path: Path | None) -> None:
+    """Print a link that makes its holder the owner, once, while there is no owner."""
+    console_url = load_settings(config_path).console_url
+    with opened(config_path) as services:
+        # After the #, which browsers do not send: no proxy and no log sees the code.
+        click.echo(f"{console_url}/console/setup#{services.first_run.issue(actor())}")
+
+
+@operators.command("roles")
+def list_roles() -> None:
+    """List what each role may."""
+    for role, permissions in PERMISSIONS.items():
+        for permission in sorted(permissions):
+            click.echo(f"{role}\t{permission}")

@@ -18,12 +18,16 @@ def serve(config_path: Path | None) -> None:
     """Serve the roles that the settings name."""
     from app.serving import serve as serve_until_interrupted
     from app.wiring import prepare
+    from app.wiring.accounts import lacks_owner
 
     settings = load_settings(config_path)
     configure_logs(settings.log)
     for name in insecure_settings(settings):
         click.echo(f"INSECURE SETTING IS ON: {name}", err=True)
     prepare(settings)
+    if "console" in settings.roles and lacks_owner(settings):
+        click.echo("no owner yet; for a link to make the first account: ", nl=False, err=True)
+        click.echo(f"vouchgate operators setup-link{_with_config(config_path)}", err=True)
     serve_until_interrupted(settings)
 
 
@@ -49,3 +53,7 @@ def check_config(config_path: Path | None) -> None:
     for name in insecure_settings(settings):
         click.echo(f"insecure: {name}")
     click.echo("the settings are fine")
+
+
+def _with_config(config_path: Path | None) -> str:
+    return f" --config {config_path}" if config_path is not None else ""

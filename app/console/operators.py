@@ -14,7 +14,12 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from app.console.permissions import Role
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
-from app.trust.errors import ConflictError, MalformedRequestError, UnauthenticatedError
+from app.trust.errors import (
+    ConflictError,
+    MalformedRequestError,
+    OperatorNotFoundError,
+    UnauthenticatedError,
+)
 from app.trust.transactions import Transactions
 
 # NIST SP 800-63B, section 5.1.1.2, asks for at least 8 and no composition rules; an operator's
@@ -22,6 +27,8 @@ from app.trust.transactions import Transactions
 PASSWORD_MIN_CHARACTERS = 12
 PASSWORD_MAX_CHARACTERS = 256
 _ONE_TIME_PASSWORD_BYTES = 15
+# Names that begin so belong to people of the OpenID provider, and no local account has one.
+EXTERNAL_PREFIX = "oidc:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,37 @@ class Operator:
     created_at: datetime
     disabled_at: datetime | None = None
     last_sign_in_at: datetime | None = None
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the OpenID provider decides about it: it has no password, and no role of ours."""
+        return self.name.startswith(EXTERNAL_PREFIX)
+
+
+def checked_name(name: str) -> str:
+    """A name that a local account can have.
+
+    Raises:
+        MalformedRequestError: it is empty, longer than 64 characters, unprintable or a provider's.
+    """
+    if not name.isprintable() or not 1 <= len(name) <= 64:
+        raise MalformedRequestError("an operator's name has 1 to 64 printable characters")
+    if name.startswith(EXTERNAL_PREFIX):
+        raise MalformedRequestError(f"names that begin with {EXTERNAL_PREFIX} are the provider's")
+    return name
+
+
+def checked_password(password: str) -> str:
+    """A password that an operator can choose.
+
+    Raises:
+        MalformedRequestError: it is too short or too long.
+    """
+    if not PASSWORD_MIN_CHARACTERS <= len(password) <= PASSWORD_MAX_CHARACTERS:
+        raise MalformedRequestError(
+            f"a password has {PASSWORD_MIN_CHARACTERS} to {PASSWORD_MAX_CHARACTERS} characters"
+        )
+    return password
 
 
 class OperatorStore(Protocol):
@@ -103,11 +141,10 @@ class OperatorService:
         """Add an account with a one-time password, and return that password.
 
         Raises:
-            MalformedRequestError: the name is empty or longer than 64 characters.
+            MalformedRequestError: the name is empty, longer than 64 characters, or a provider's.
             ConflictError: the name is taken.
         """
-        if not name.isprintable() or not 1 <= len(name) <= 64:
-            raise MalformedRequestError("an operator's name has 1 to 64 printable characters")
+        checked_name(name)
         password = secrets.token_urlsafe(_ONE_TIME_PASSWORD_BYTES)
         now = self.clock.now()
         operator = Operator(
@@ -122,7 +159,7 @@ class OperatorService:
         """Give an account a new one-time password, end its sessions, and return the password.
 
         Raises:
-            ConflictError: there is no such account.
+            OperatorNotFoundError: there is no such account.
         """
         password = secrets.token_urlsafe(_ONE_TIME_PASSWORD_BYTES)
         self._replace_password(name, password, by, one_time=True)
@@ -136,7 +173,8 @@ class OperatorService:
                 say which, and takes the same time for all.
         """
         operator = self.operators.find(name)
-        stored = operator.password_hash if operator else self.decoy_hash()
+        # Accounts of the provider's have no hash, and must not answer faster for that.
+        stored = (operator.password_hash if operator else "") or self.decoy_hash()
         try:
             self.hasher.verify(stored, password[: PASSWORD_MAX_CHARACTERS + 1])
         except (VerificationError, InvalidHashError) as error:
@@ -151,23 +189,21 @@ class OperatorService:
         Raises:
             MalformedRequestError: the new password is too short or too long.
         """
-        if not PASSWORD_MIN_CHARACTERS <= len(password) <= PASSWORD_MAX_CHARACTERS:
-            raise MalformedRequestError(
-                f"a password has {PASSWORD_MIN_CHARACTERS} to {PASSWORD_MAX_CHARACTERS} characters"
-            )
-        return self._replace_password(operator.name, password, by, one_time=False)
+        return self._replace_password(operator.name, checked_password(password), by, one_time=False)
 
     def change_role(self, name: str, role: Role, by: Actor) -> Operator:
         """Give an account another role; its sessions end, so it counts from the next sign-in on.
 
         Raises:
-            ConflictError: there is no such account, or it is the last owner's.
+            OperatorNotFoundError: there is no such account.
+            ConflictError: it is the last owner's, or the identity provider decides about it.
         """
         with self.transactions():
             operator = self._get_to_change(name)
+            _check_local(operator)
             changed = replace(operator, role=role)
             self.operators.replace(changed)
-            self._keep_an_owner()
+            self._keep_an_owner(operator)
             self.end_sessions(name)
             entry = AuditEntry(
                 self.clock.now(), by, "operators:role:change", name, operator.role, role
@@ -179,13 +215,14 @@ class OperatorService:
         """Let nobody sign in to an account, and end its sessions.
 
         Raises:
-            ConflictError: there is no such account, or it is the last owner's.
+            OperatorNotFoundError: there is no such account.
+            ConflictError: it is the last owner's.
         """
         with self.transactions():
             operator = self._get_to_change(name)
             now = self.clock.now()
             self.operators.replace(replace(operator, disabled_at=operator.disabled_at or now))
-            self._keep_an_owner()
+            self._keep_an_owner(operator)
             self.end_sessions(name)
             self.audit.append(AuditEntry(now, by, "operators:account:disable", name))
 
@@ -193,7 +230,7 @@ class OperatorService:
         """Let an account be used again.
 
         Raises:
-            ConflictError: there is no such account.
+            OperatorNotFoundError: there is no such account.
         """
         with self.transactions():
             self.operators.replace(replace(self._get_to_change(name), disabled_at=None))
@@ -212,17 +249,22 @@ class OperatorService:
         self.operators.lock()
         operator = self.operators.find(name)
         if operator is None:
-            raise ConflictError(f"there is no operator named {name}")
+            raise OperatorNotFoundError("there is no operator of this name")
         return operator
 
-    def _keep_an_owner(self) -> None:
-        if not any(each.role is Role.OWNER and not each.disabled_at for each in self.all()):
+    def _keep_an_owner(self, changed: Operator) -> None:
+        """Refuse a change that took the last owner away.
+
+        The provider may take an owner of its own away at any time, so one has to be local.
+        """
+        if _owns(changed) and not any(_owns(each) for each in self.all()):
             raise ConflictError("someone has to be owner: make another operator owner first")
 
     def _replace_password(self, name: str, password: str, by: Actor, *, one_time: bool) -> Operator:
         password_hash = self.hasher.hash(password)
         with self.transactions():
             operator = self._get_to_change(name)
+            _check_local(operator)
             changed = replace(
                 operator,
                 password_hash=password_hash,
@@ -235,3 +277,13 @@ class OperatorService:
             entry = AuditEntry(self.clock.now(), by, "operators:password:change", name)
             self.audit.append(entry)
         return changed
+
+
+def _check_local(operator: Operator) -> None:
+    if operator.is_external:
+        raise ConflictError("the identity provider decides about this account")
+
+
+def _owns(operator: Operator) -> bool:
+    is_owner = operator.role is Role.OWNER and operator.disabled_at is None
+    return is_owner and not operator.is_external

@@ -12,6 +12,7 @@ from enum import StrEnum
 class Permission(StrEnum):
     """One thing that can be allowed, ``area:resource:action``, kept in alphabetical order."""
 
+    API_TOKEN_MAKE = "operators:api-token:make"  # noqa: S105  (the name of a permission)
     AUDIT_READ = "audit:log:read"
     COLLATERAL_MANAGE = "collateral:document:manage"
     COLLATERAL_READ = "collateral:document:read"
@@ -55,6 +56,7 @@ class Role(StrEnum):
 _VIEWER = frozenset(
     {
         Permission.COLLATERAL_READ,
+        Permission.API_TOKEN_MAKE,
         Permission.DECISION_READ,
         Permission.INSPECTOR_USE,
         Permission.OVERVIEW_READ,

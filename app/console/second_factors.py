@@ -129,6 +129,10 @@ class SecondFactors:
         """Whether an account asks for a code besides the password."""
         return self.store.find(operator) is not None
 
+    def names(self) -> frozenset[str]:
+        """The accounts that have one."""
+        return frozenset(each.operator for each in self.store.all())
+
     def recovery_codes_left(self, operator: str) -> int:
         """How many recovery codes an account has."""
         return self.store.recovery_codes_left(operator)

@@ -88,6 +88,19 @@ class SessionTimes:
     proof: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Which sessions are not over.
+
+    Attributes:
+        now: they expire later than this.
+        used_since: they were used at this time or after.
+    """
+
+    now: datetime
+    used_since: datetime
+
+
 class ConsoleSessionStore(Protocol):
     """Where console sessions live."""
 
@@ -111,16 +124,18 @@ class ConsoleSessionStore(Protocol):
         """Drop every session of an account, inside the caller's transaction; how many."""
         ...
 
-    def page(self, *, operator: str | None, after: str | None, limit: int) -> list[ConsoleSession]:
-        """Sessions by handle, those of one account or all, with a handle above ``after``."""
+    def page(
+        self, alive: Alive, *, operator: str | None, after: str | None, limit: int
+    ) -> list[ConsoleSession]:
+        """Sessions that are alive, of one account or all, by handle, above ``after``."""
         ...
 
     def by_handle(self, handle: str) -> ConsoleSession | None:
         """The session that lists call by this name."""
         ...
 
-    def forget_expired(self, now: datetime, idle_since: datetime) -> int:
-        """Drop sessions whose time is over or that nobody used; how many."""
+    def forget_expired(self, alive: Alive) -> int:
+        """Drop sessions that are over, inside the caller's transaction; how many."""
         ...
 
 
@@ -217,16 +232,19 @@ class ConsoleSessions:
         self, *, operator: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[ConsoleSession]:
         """Sessions that are not over, by handle."""
-        found = self.store.page(operator=operator, after=after, limit=limit)
-        return [session for session in found if not self._is_over(session)]
+        return self.store.page(self._alive(), operator=operator, after=after, limit=limit)
 
     def forget_expired(self, now: datetime) -> int:
         """Drop sessions that are over, inside the caller's transaction; how many."""
-        return self.store.forget_expired(now, now - self.times.idle)
+        return self.store.forget_expired(Alive(now, now - self.times.idle))
 
     def _is_over(self, session: ConsoleSession) -> bool:
+        alive = self._alive()
+        return session.expires_at <= alive.now or session.used_at < alive.used_since
+
+    def _alive(self) -> Alive:
         now = self.clock.now()
-        return now >= session.expires_at or now - session.used_at > self.times.idle
+        return Alive(now, now - self.times.idle)
 
 
 def _digest(session_id: str) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, not_, or_, select, update
 
-from app.console.sessions import Browser, ConsoleSession, Proof
+from app.console.sessions import Alive, Browser, ConsoleSession, Proof
 from app.store.database import Database
 from app.store.tables import console_sessions
 
@@ -55,9 +55,11 @@ class SQLConsoleSessionStore:
         statement = delete(console_sessions).where(_COLUMNS.operator == operator)
         return self.database.writing().execute(statement).rowcount
 
-    def page(self, *, operator: str | None, after: str | None, limit: int) -> list[ConsoleSession]:
-        """Sessions by handle, those of one account or all, with a handle above ``after``."""
-        statement = _ALL.order_by(_COLUMNS.handle).limit(limit)
+    def page(
+        self, alive: Alive, *, operator: str | None, after: str | None, limit: int
+    ) -> list[ConsoleSession]:
+        """Sessions that are alive, of one account or all, by handle, above ``after``."""
+        statement = _ALL.where(not_(_is_over(alive))).order_by(_COLUMNS.handle).limit(limit)
         if operator is not None:
             statement = statement.where(_COLUMNS.operator == operator)
         if after is not None:
@@ -65,10 +67,14 @@ class SQLConsoleSessionStore:
         with self.database.read() as connection:
             return [_session(row) for row in connection.execute(statement)]
 
-    def forget_expired(self, now: datetime, idle_since: datetime) -> int:
-        """Drop sessions whose time is over or that nobody used; how many."""
-        is_over = or_(_COLUMNS.expires_at <= now, _COLUMNS.used_at < idle_since)
-        return self.database.writing().execute(delete(console_sessions).where(is_over)).rowcount
+    def forget_expired(self, alive: Alive) -> int:
+        """Drop sessions that are over, inside the caller's transaction; how many."""
+        statement = delete(console_sessions).where(_is_over(alive))
+        return self.database.writing().execute(statement).rowcount
+
+
+def _is_over(alive: Alive) -> ColumnElement[bool]:
+    return or_(_COLUMNS.expires_at <= alive.now, _COLUMNS.used_at < alive.used_since)
 
 
 def _row(session: ConsoleSession) -> dict[str, str | datetime]:

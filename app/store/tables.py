@@ -415,3 +415,27 @@ recovery_codes = Table(
     Column("operator", NAME, primary_key=True),
     Column("code_digest", NAME, primary_key=True),
 )
+
+setup_codes = Table(
+    "setup_codes",
+    metadata,
+    Column("digest", NAME, primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
+# ``digest`` is of the secret part alone; ``account`` is empty when no account made the token.
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("token_id", NAME, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("role", NAME, nullable=False),
+    Column("permissions", JSONText, nullable=False),
+    Column("maker", Text, nullable=False),
+    Column("account", NAME),
+    Column("digest", NAME, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+Index("ix_api_tokens_account", api_tokens.c.account, api_tokens.c.token_id)

@@ -375,6 +375,12 @@ class AttestedSessionError(SessionError):
     code = "session-already-attested"
 
 
+class IdentityTokenError(UnverifiedError):
+    """What came back from the OpenID provider does not belong to this sign-in, or is not its."""
+
+    code = "identity-token-invalid"
+
+
 # --- Who may ----------------------------------------------------------------------------------
 
 
@@ -406,6 +412,12 @@ class RevealDisabledError(DeniedError):
     """The settings let nobody read the value of a secret here."""
 
     code = "reveal-disabled"
+
+
+class SignInRefusedError(DeniedError):
+    """The identity provider refused, gives no role here, or the account is disabled here."""
+
+    code = "sign-in-refused"
 
 
 class ProofNeededError(DeniedError):
@@ -495,6 +507,18 @@ class DecisionNotFoundError(NotFoundError):
     code = "decision-not-found"
 
 
+class APITokenNotFoundError(NotFoundError):
+    """No API token of this id, or another account made it."""
+
+    code = "api-token-not-found"
+
+
+class OperatorNotFoundError(NotFoundError):
+    """No account of this name."""
+
+    code = "operator-not-found"
+
+
 class ConsoleSessionNotFoundError(NotFoundError):
     """No console session of this name, or it is of another account."""
 
@@ -567,6 +591,12 @@ class IssuerUnavailableError(UnavailableError):
     """The keys of a token issuer could not be fetched."""
 
     code = "issuer-unavailable"
+
+
+class IdentityProviderUnavailableError(UnavailableError):
+    """The OpenID provider that operators sign in with did not answer."""
+
+    code = "identity-provider-unavailable"
 
 
 class TooManyRequestsError(UnavailableError):

@@ -21,6 +21,7 @@ from app.trust.errors import ConfigError, ConflictError
 from app.trust.signing_keys import KeyPurpose
 from app.trust.tickets import TicketKeySource, new_ticket_key
 from app.wiring import changes
+from app.wiring.accounts import api_tokens, first_run, guest_files, single_sign_on
 from app.wiring.attestation import attestation_policies, attestation_service
 from app.wiring.broker import (
     broker_service,
@@ -126,6 +127,10 @@ def wire(app: Flask, settings: Settings) -> Wired:
         admins=admins,
         operators=signing_in.operators,
         sign_ins=signing_in,
+        api_tokens=api_tokens(base),
+        first_run=first_run(base, signing_in.operators),
+        guest_files=guest_files(settings),
+        single_sign_on=single_sign_on(base),
         console_sessions=console_sessions(base),
         proposals=changes.proposals(base, attestation, kbs.policies),
         dry_runs=changes.dry_runs(base, attestation, kbs.policies),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cache
 
 from argon2 import PasswordHasher
+from sqlalchemy import make_url
 
 from app import named
 from app.attestation.collateral.refresher import Refresher
@@ -81,7 +82,7 @@ def operator_service(base: Foundations, attempts: Attempts) -> OperatorService:
 
 def sign_ins(base: Foundations) -> SignIns:
     """Passwords, codes, and how often they may be tried."""
-    keys = _console_keys(base)
+    keys = console_keys(base)
     attempts = Attempts(
         store=SQLAttemptStore(base.database),
         transactions=base.database.transaction,
@@ -102,14 +103,15 @@ def second_factors(base: Foundations) -> SecondFactors:
     return SecondFactors(
         store=SQLSecondFactorStore(base.database),
         sealer=base.sealer,
-        keys=_console_keys(base),
+        keys=console_keys(base),
         audit=base.audit,
         transactions=base.database.transaction,
         clock=base.clock,
     )
 
 
-def _console_keys(base: Foundations) -> Callable[[], TicketKeys]:
+def console_keys(base: Foundations) -> Callable[[], TicketKeys]:
+    """The keys of what browsers hold for the console."""
     source = TicketKeySource(base.keys, base.sealer, KeyPurpose.CONSOLE)
     return lambda: source.for_issuing(base.clock.now())
 
@@ -252,6 +254,7 @@ def posture(settings: Settings) -> Posture:
         tees=settings.attestation.verifiers if "as" in settings.roles else (),
         issuers=(*built_in, *(issuer.name for issuer in settings.broker.issuers)),
         public_url=settings.public_url,
+        database=_place(settings),
         token_issuer=settings.token_issuer,
         insecure_settings=tuple(insecure_settings(settings)),
     )
@@ -286,3 +289,9 @@ def inspectors(
         ),
         server_certificate=lambda: server_root(base.settings.server.tls_certificate),
     )
+
+
+def _place(settings: Settings) -> str:
+    url = make_url(settings.database.url)
+    where = url.database if url.get_backend_name() == "sqlite" else f"{url.host}/{url.database}"
+    return f"{url.get_backend_name()}: {where}"

@@ -195,7 +195,54 @@ def test_operators_are_changed_but_not_the_last_owner(site: Site) -> None:
     assert site.does("operators", "enable", "ann") == "ann is enabled\n"
     assert "conflict" in site.refuses("operators", "remove-second-factor", "ann")
     for action in ("disable", "enable"):
-        assert "conflict" in site.refuses("operators", action, "eve")
+        assert "operator-not-found" in site.refuses("operators", action, "eve")
+
+
+def test_the_setup_link_is_printed_while_there_is_no_owner(site: Site) -> None:
+    """With the code where browsers send it to nobody; an owner ends that."""
+    link = site.does("operators", "setup-link").strip()
+    assert link.startswith("http://127.0.0.1:8080/console/setup#")
+    assert len(link.partition("#")[2]) == 43
+    site.does("operators", "create", "ann", "--role", "owner")
+    assert "conflict" in site.refuses("operators", "setup-link")
+
+
+def test_files_for_guests_are_printed(site: Site) -> None:
+    """Each by its name; without TLS there is no authority."""
+    assert "[token_configs.coco_as]" in site.does("guest-file", "aa.toml")
+    assert "[kbc]" in site.does("guest-file", "cdh.toml")
+    assert "sha384" in site.does("guest-file", "init-data.toml")
+    assert site.does("guest-file", "authority.pem") == ""
+
+
+def test_roles_are_listed() -> None:
+    """One line for each permission of each role; it needs no settings."""
+    lines = CliRunner().invoke(main, ["operators", "roles"]).stdout.splitlines()
+    assert "owner\tkeys:signing:rotate" in lines
+    assert "viewer\tkeys:signing:rotate" not in lines
+
+
+def test_tokens_are_made_listed_and_revoked(site: Site) -> None:
+    """What is printed once opens the REST interface until it is revoked."""
+    text = site.does(
+        "api-tokens", "make", "a script", "--role", "auditor", "--permission", "audit:log:read"
+    ).strip()
+    assert text.startswith("vouchgate_")
+    token_id, role, maker, _, label = site.does("api-tokens", "list").strip().split("\t")
+    assert (role, label) == ("auditor", "a script")
+    assert maker.startswith("cli:")
+    assert token_id in text
+    assert site.does("api-tokens", "revoke", token_id) == "revoked\n"
+    assert site.does("api-tokens", "list") == ""
+    assert "api-token-not-found" in site.refuses("api-tokens", "revoke", token_id)
+    wide = ("--role", "viewer", "--permission", "keys:signing:rotate")
+    assert "malformed-request" in site.refuses("api-tokens", "make", "x", *wide)
+
+
+def test_a_session_that_is_not_there_is_not_ended(site: Site) -> None:
+    """And none is listed."""
+    assert site.does("sessions", "list", "--operator", "ann") == ""
+    assert "console-session-not-found" in site.refuses("sessions", "revoke", "0" * 16)
 
 
 def test_keys_are_listed_and_rotated(site: Site) -> None:

@@ -13,10 +13,13 @@ from app.attestation.challenges import ConsumedNonceStore
 from app.attestation.reference_values import ReferenceValueStore
 from app.broker.secrets import SecretStore
 from app.broker.sessions import SessionStore
+from app.console.api_tokens import APITokenStore
 from app.console.attempts import AttemptStore
+from app.console.first_run import SetupCodeStore
 from app.console.operators import OperatorStore
 from app.console.second_factors import SecondFactorStore
 from app.console.sessions import ConsoleSessionStore
+from app.store.api_tokens import SQLAPITokenStore
 from app.store.attempts import SQLAttemptStore
 from app.store.audit import SQLAuditLog
 from app.store.console_sessions import SQLConsoleSessionStore
@@ -32,6 +35,7 @@ from app.store.revisions import SQLRevisionStore
 from app.store.second_factors import SQLSecondFactorStore
 from app.store.secrets import SQLSecretStore
 from app.store.sessions import SQLSessionStore
+from app.store.setup_codes import SQLSetupCodeStore
 from app.trust.audit import AuditLog
 from app.trust.decisions import DecisionStore
 from app.trust.policies import PolicyStore
@@ -60,6 +64,8 @@ class Stores:
     console_sessions: ConsoleSessionStore
     attempts: AttemptStore
     second_factors: SecondFactorStore
+    api_tokens: APITokenStore
+    setup_codes: SetupCodeStore
 
 
 def sql_stores(database: Database) -> Stores:
@@ -80,6 +86,8 @@ def sql_stores(database: Database) -> Stores:
         SQLConsoleSessionStore(database),
         SQLAttemptStore(database),
         SQLSecondFactorStore(database),
+        SQLAPITokenStore(database),
+        SQLSetupCodeStore(database),
     )
 
 
@@ -102,6 +110,8 @@ def memory_stores() -> Stores:
         account_fakes.MemoryConsoleSessions(memory),
         account_fakes.MemoryAttempts(memory),
         account_fakes.MemorySecondFactors(memory),
+        account_fakes.MemoryAPITokens(memory),
+        account_fakes.MemorySetupCodes(memory),
     )
 
 

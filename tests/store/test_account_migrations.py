@@ -64,3 +64,35 @@ def test_sessions_outlive_second_factors(empty: Database) -> None:
     migrate.downgrade(empty, before)
     assert rows(empty, "SELECT handle, used_at FROM console_sessions") == [("h", 2)]
     assert "sign_in_attempts" not in inspect(empty.engine).get_table_names()
+
+
+def test_second_factors_outlive_api_tokens(empty: Database) -> None:
+    """Tokens go, the accounts that made them stay as safe as they were."""
+    before, own = revisions("api_tokens")
+    migrate.upgrade(empty, before)
+    execute(empty, "INSERT INTO recovery_codes (operator, code_digest) VALUES ('ann', 'd')")
+    migrate.upgrade(empty, own)
+    execute(
+        empty,
+        "INSERT INTO api_tokens (token_id, label, role, permissions, maker, digest, created_at,"
+        " expires_at) VALUES ('t', 'l', 'viewer', 'null', 'ann', 'd', 1, 2)",
+    )
+    migrate.downgrade(empty, before)
+    assert rows(empty, "SELECT operator FROM recovery_codes") == [("ann",)]
+    assert "api_tokens" not in inspect(empty.engine).get_table_names()
+
+
+def test_tokens_outlive_setup_codes(empty: Database) -> None:
+    """A code that is out goes; a new link is a command away."""
+    before, own = revisions("setup_codes")
+    migrate.upgrade(empty, before)
+    execute(
+        empty,
+        "INSERT INTO api_tokens (token_id, label, role, permissions, maker, digest, created_at,"
+        " expires_at) VALUES ('t', 'l', 'viewer', 'null', 'ann', 'd', 1, 2)",
+    )
+    migrate.upgrade(empty, own)
+    execute(empty, "INSERT INTO setup_codes (digest, expires_at) VALUES ('d', 7)")
+    migrate.downgrade(empty, before)
+    assert rows(empty, "SELECT token_id FROM api_tokens") == [("t",)]
+    assert "setup_codes" not in inspect(empty.engine).get_table_names()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from store.every_port import Stores, failing
 
-from app.console.sessions import Browser, ConsoleSession, Proof
+from app.console.sessions import Alive, Browser, ConsoleSession, Proof
 
 
 @pytest.fixture
@@ -25,6 +26,11 @@ def session(now: datetime) -> ConsoleSession:
         expires_at=now + timedelta(hours=8),
         browser=Browser("192.0.2.1", "a browser"),
     )
+
+
+def alive(session: ConsoleSession) -> Alive:
+    """Bounds within which a session is not over."""
+    return Alive(session.begun_at, session.used_at)
 
 
 def test_what_was_not_committed_is_no_session(stores: Stores, session: ConsoleSession) -> None:
@@ -65,7 +71,7 @@ def test_removing_takes_one_or_all_of_an_account(stores: Stores, session: Consol
         assert stores.console_sessions.remove("d0")
         assert not stores.console_sessions.remove("d0")
         assert stores.console_sessions.remove_all("alice") == 2
-    left = stores.console_sessions.page(operator=None, after=None, limit=9)
+    left = stores.console_sessions.page(alive(session), operator=None, after=None, limit=9)
     assert [each.operator for each in left] == ["bob"]
 
 
@@ -76,7 +82,7 @@ def test_pages_go_on_where_they_ended(stores: Stores, session: ConsoleSession) -
             stores.console_sessions.add(
                 replace(session, digest=f"d{number}", handle=f"h{number}", operator=name)
             )
-    page = stores.console_sessions.page
+    page = partial(stores.console_sessions.page, alive(session))
     assert [s.handle for s in page(operator=None, after=None, limit=3)] == ["h0", "h1", "h2"]
     assert [s.handle for s in page(operator=None, after="h2", limit=3)] == ["h3"]
     assert [s.handle for s in page(operator="bob", after=None, limit=3)] == ["h1", "h3"]
@@ -85,11 +91,15 @@ def test_pages_go_on_where_they_ended(stores: Stores, session: ConsoleSession) -
 def test_expired_and_idle_sessions_are_forgotten(stores: Stores, session: ConsoleSession) -> None:
     """Whichever comes first."""
     now = session.expires_at - timedelta(minutes=1)
-    idle_since = now - timedelta(minutes=30)
+    bounds = Alive(now, now - timedelta(minutes=30))
     fresh = replace(session, digest="fresh", handle="fresh", used_at=now)
     with stores.transaction():
         stores.console_sessions.add(fresh)
         stores.console_sessions.add(replace(fresh, digest="a", handle="a", expires_at=now))
         stores.console_sessions.add(replace(session, digest="b", handle="b"))
-        assert stores.console_sessions.forget_expired(now, idle_since) == 2
-    assert stores.console_sessions.page(operator=None, after=None, limit=9) == [fresh]
+    listed = stores.console_sessions.page(bounds, operator=None, after=None, limit=9)
+    assert listed == [fresh]
+    with stores.transaction():
+        assert stores.console_sessions.forget_expired(bounds) == 2
+    everything = alive(session)
+    assert stores.console_sessions.page(everything, operator=None, after=None, limit=9) == [fresh]

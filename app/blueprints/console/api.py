@@ -8,6 +8,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.console import (
+    api_accounts,
     api_collateral,
     api_inspector,
     api_policies,
@@ -16,6 +17,7 @@ from app.blueprints.console import (
     api_secrets,
     api_trust,
     audit,
+    first_steps,
     settings,
 )
 from app.blueprints.console.decisions import decision_record, exported, whole_decision
@@ -31,6 +33,8 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
     bp = Blueprint("api", __name__, url_prefix="/api/v1")
     _add_decisions(bp)
     audit.add_to_api(bp)
+    api_accounts.add_to(bp)
+    first_steps.add_to_api(bp)
     settings.add_to_api(bp)
     api_inspector.add_to(bp)
     api_policies.add_to(bp)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import IntegerField, SelectField, StringField, TextAreaField
+from wtforms import IntegerField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # stubs lag behind
 from wtforms.validators import InputRequired, NumberRange
-from wtforms.widgets import HiddenInput
+from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from app.console.permissions import Role
 
@@ -30,11 +30,22 @@ class CollateralBundleForm(FlaskForm):  # type: ignore[misc]
 class OperatorForm(FlaskForm):  # type: ignore[misc]
     """A new account."""
 
-    name = StringField("Name", [InputRequired("An operator has a name.")])
-    role = SelectField("Role", choices=[SelectChoice(role.value) for role in Role])
+    name = StringField(_l("Name"), [InputRequired(_l("An operator has a name."))])
+    role = SelectField(_l("Role"), choices=[SelectChoice(role.value) for role in Role])
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]
     """Another role for an account."""
 
-    role = SelectField("Role", choices=[SelectChoice(role.value) for role in Role])
+    role = SelectField(_l("Role"), choices=[SelectChoice(role.value) for role in Role])
+
+
+class TokenForm(FlaskForm):  # type: ignore[misc]
+    """A new API token; the permissions to choose from are those of whoever asks."""
+
+    label = StringField(_l("What it is for"), [InputRequired(_l("A token has a label."))])
+    role = SelectField(_l("Role"), choices=[SelectChoice(role.value) for role in Role])
+    days = IntegerField(_l("Days until it expires"), [InputRequired()], default=90)
+    permissions = SelectMultipleField(
+        _l("Narrowed to"), widget=ListWidget(prefix_label=False), option_widget=CheckboxInput()
+    )

@@ -86,11 +86,14 @@ _GROUPS: tuple[tuple[object, tuple[Place, ...]], ...] = (
         (
             Place(_l("Audit"), "console.audit", Permission.AUDIT_READ, "audit"),
             Place(_l("Operators"), "console.operators", Permission.OPERATOR_MANAGE, "operators"),
+            Place(_l("API tokens"), "console.api_tokens", Permission.API_TOKEN_MAKE, "tokens"),
+            Place(_l("Roles"), "console.roles", Permission.OVERVIEW_READ, "roles"),
         ),
     ),
     (
         _l("Server"),
         (
+            Place(_l("First steps"), "console.first_steps", Permission.OVERVIEW_READ, "init-data"),
             Place(_l("Settings"), "console.settings", Permission.SETTINGS_READ, "settings"),
             Place(_l("Components"), "console.components", Permission.COMPONENT_READ, "components"),
         ),
@@ -127,7 +130,7 @@ def account_links() -> tuple[Link, ...]:
 
 def may(caller: Caller, permission: Permission) -> bool:
     """Whether to offer something; the gate decides again when it is asked for."""
-    return permission in permissions_of(caller.role)
+    return permission in caller.permissions
 
 
 def _link(place: Place) -> Link:

@@ -1,9 +1,10 @@
-"""Pages of operators' accounts: list, create, reset, change the role."""
+"""Pages of operators' accounts: who there is, what each role may, and every change of one."""
 
 from __future__ import annotations
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
 from app.blueprints.console.forms import OperatorForm, RoleForm
 from app.blueprints.deps import services
@@ -17,6 +18,8 @@ def add_to(bp: Blueprint) -> None:
     """Add the routes."""
     _add_accounts(bp)
     _add_changes(bp)
+    _add_states(bp)
+    _add_roles(bp)
 
 
 def _add_accounts(bp: Blueprint) -> None:
@@ -26,7 +29,7 @@ def _add_accounts(bp: Blueprint) -> None:
         return render_template(
             "console/operators/list.html",
             operators=services().operators.all(),
-            roles=[(role, sorted(PERMISSIONS[role])) for role in Role],
+            with_second_factor=services().sign_ins.second_factors.names(),
         )
 
     @bp.route("/operators/new", methods=["GET", "POST"])
@@ -67,7 +70,13 @@ def _add_changes(bp: Blueprint) -> None:
         except ConflictError as error:
             form.role.errors = [error.message]
             return _change_page(operator, form), 409
-        flash(f"{changed.name} is {changed.role} from the next sign-in on.")
+        flash(
+            _(
+                "%(name)s is %(role)s from the next sign-in on.",
+                name=changed.name,
+                role=changed.role,
+            )
+        )
         return redirect(url_for(".operators"), 303)
 
     @bp.post("/operators/reset")
@@ -81,8 +90,71 @@ def _add_changes(bp: Blueprint) -> None:
         )
 
 
-def _change_page(operator: Operator, form: RoleForm) -> str:
-    return render_template("console/operators/change.html", operator=operator, form=form)
+def _add_states(bp: Blueprint) -> None:
+    @bp.post("/operators/disable")
+    @access(Permission.OPERATOR_MANAGE)
+    @recently_authenticated
+    def disable_operator() -> ResponseReturnValue:
+        operator = _operator(request.form.get("name", ""))
+        try:
+            services().operators.disable(operator.name, actor())
+        except ConflictError as error:
+            form = RoleForm(None, role=operator.role.value)
+            return _change_page(operator, form, refused=error.message), 409
+        return _changed(operator, _("%(name)s is disabled.", name=operator.name))
+
+    @bp.post("/operators/enable")
+    @access(Permission.OPERATOR_MANAGE)
+    @recently_authenticated
+    def enable_operator() -> ResponseReturnValue:
+        operator = _operator(request.form.get("name", ""))
+        services().operators.enable(operator.name, actor())
+        return _changed(operator, _("%(name)s may sign in again.", name=operator.name))
+
+    @bp.post("/operators/second-factor")
+    @access(Permission.OPERATOR_MANAGE)
+    @recently_authenticated
+    def remove_operators_second_factor() -> ResponseReturnValue:
+        operator = _operator(request.form.get("name", ""))
+        services().sign_ins.second_factors.remove(operator.name, actor())
+        text = _("%(name)s signs in with the password alone.", name=operator.name)
+        return _changed(operator, text)
+
+    @bp.post("/operators/sessions/end")
+    @access(Permission.OPERATOR_MANAGE)
+    @recently_authenticated
+    def end_session() -> ResponseReturnValue:
+        operator = _operator(request.form.get("name", ""))
+        handle = request.form.get("handle", "")
+        services().console_sessions.revoke(handle, actor(), of=operator.name)
+        return _changed(operator, _("The session has ended."))
+
+
+def _add_roles(bp: Blueprint) -> None:
+    @bp.get("/roles")
+    @access(Permission.OVERVIEW_READ)
+    def roles() -> ResponseReturnValue:
+        table = [
+            (permission, [permission in PERMISSIONS[role] for role in Role])
+            for permission in sorted(Permission)
+        ]
+        return render_template("console/operators/roles.html", roles=list(Role), table=table)
+
+
+def _change_page(operator: Operator, form: RoleForm, refused: str = "") -> str:
+    return render_template(
+        "console/operators/change.html",
+        operator=operator,
+        form=form,
+        refused=refused,
+        has_second_factor=services().sign_ins.second_factors.is_on(operator.name),
+        sessions=services().console_sessions.page(operator=operator.name),
+    )
+
+
+def _changed(operator: Operator, text: str) -> ResponseReturnValue:
+    flash(text)
+    return redirect(url_for(".change_operator", name=operator.name), 303)
 
 
 def _operator(name: str) -> Operator:

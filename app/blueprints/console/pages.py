@@ -7,10 +7,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.blueprints.console import (
+    api_tokens,
     audit,
     collateral,
     components,
     decisions,
+    first_steps,
     inspector,
     operators,
     overview,
@@ -59,6 +61,8 @@ def blueprint() -> Blueprint:
         collateral,
         audit,
         operators,
+        api_tokens,
+        first_steps,
         settings,
         trust,
         inspector,

@@ -53,7 +53,7 @@ def _add_second_factor(bp: Blueprint, attempts: RateLimit) -> None:
     def second_factor() -> ResponseReturnValue:
         name = current_user.operator.name
         factors = services().sign_ins.second_factors
-        if factors.is_on(name):
+        if factors.is_on(name) or current_user.operator.is_external:
             return redirect(url_for(".account"), 303)
         form = OfferForm()
         if not form.validate_on_submit():

@@ -30,7 +30,7 @@ def name_session_cookie(app: Flask, *, over_https: bool) -> None:
 
 def caller() -> Caller:
     """Whoever is about to show something: its address, and its cookie of a known browser."""
-    return Caller(request.remote_addr or "unknown", request.cookies.get(_prefixed(_DEVICE)))
+    return Caller(request.remote_addr or "unknown", request.cookies.get(prefixed(_DEVICE)))
 
 
 def remember_device(operator: Operator) -> None:
@@ -40,7 +40,7 @@ def remember_device(operator: Operator) -> None:
     @after_this_request
     def set_cookie(response: Response) -> Response:
         response.set_cookie(
-            _prefixed(_DEVICE),
+            prefixed(_DEVICE),
             cookie,
             max_age=LIFETIME,
             path=current_app.config["SESSION_COOKIE_PATH"],
@@ -51,5 +51,6 @@ def remember_device(operator: Operator) -> None:
         return response
 
 
-def _prefixed(name: str) -> str:
+def prefixed(name: str) -> str:
+    """A cookie's name, with the prefix of this host when the console is reached over HTTPS."""
     return f"__Host-{name}" if current_app.config["SESSION_COOKIE_SECURE"] else name

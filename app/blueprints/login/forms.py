@@ -19,26 +19,6 @@ class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     password = PasswordField(_l("Password"), [InputRequired(), Length(max=PASSWORD_MAX_CHARACTERS)])
 
 
-class CodeForm(FlaskForm):  # type: ignore[misc]
-    """A code of the phone, or a recovery code."""
-
-    code = StringField(_l("Code"), [InputRequired(), Length(max=_CODE_MAX_CHARACTERS)])
-
-
-class OfferForm(CodeForm):
-    """A code that shows that the phone has the secret that was offered."""
-
-    ticket = HiddenField(validators=[InputRequired()])
-
-
-class ProofForm(FlaskForm):  # type: ignore[misc]
-    """The password or a code, where to go on, and what was about to be sent there."""
-
-    next = HiddenField()
-    carried = HiddenField()
-    shown = PasswordField(_l("Password"), [InputRequired(), Length(max=PASSWORD_MAX_CHARACTERS)])
-
-
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password, twice."""
 
@@ -57,3 +37,30 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]
         _l("The same again"),
         [InputRequired(), EqualTo("password", _l("The two passwords differ."))],
     )
+
+
+class SetupForm(PasswordForm):
+    """The code of the setup link, and the first account."""
+
+    code = StringField(_l("Setup code"), [InputRequired(), Length(max=_CODE_MAX_CHARACTERS)])
+    name = StringField(_l("Name"), [InputRequired(), Length(max=64)])
+
+
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """A code of the phone, or a recovery code."""
+
+    code = StringField(_l("Code"), [InputRequired(), Length(max=_CODE_MAX_CHARACTERS)])
+
+
+class OfferForm(CodeForm):
+    """A code that shows that the phone has the secret that was offered."""
+
+    ticket = HiddenField(validators=[InputRequired()])
+
+
+class ProofForm(FlaskForm):  # type: ignore[misc]
+    """The password or a code, where to go on, and what was about to be sent there."""
+
+    next = HiddenField()
+    carried = HiddenField()
+    shown = PasswordField(_l("Password"), [InputRequired(), Length(max=PASSWORD_MAX_CHARACTERS)])

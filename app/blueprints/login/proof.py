@@ -19,6 +19,7 @@ from app.blueprints.login.destinations import console_path
 from app.blueprints.login.forms import ProofForm
 from app.blueprints.login.refusals import refusal
 from app.blueprints.login.signed_in import renew_session
+from app.console.sessions import Proof
 from app.trust.errors import (
     MalformedRequestError,
     ProofNeededError,
@@ -62,10 +63,17 @@ def _ask(error: ProofNeededError) -> ResponseReturnValue:
 
 
 def _page(form: ProofForm, *, has_file: bool = False) -> str:
+    by_provider = current_user.session.proof is Proof.SINGLE_SIGN_ON
     with_code = services().sign_ins.second_factors.is_on(current_user.operator.name)
     if with_code:
         form.shown.label.text = _("Code")
-    return render_template("login/prove.html", form=form, has_file=has_file, with_code=with_code)
+    return render_template(
+        "login/prove.html",
+        form=form,
+        has_file=has_file,
+        with_code=with_code,
+        by_provider=by_provider,
+    )
 
 
 def _resume(wanted: str, carried: str) -> ResponseReturnValue:

@@ -12,7 +12,7 @@ from flask_login import current_user
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, SIGNED_IN, access, actor
 from app.blueprints.limits import RateLimit
-from app.blueprints.login import account, proof, signed_in
+from app.blueprints.login import account, proof, setup, signed_in, single_sign_on
 from app.blueprints.login.cookies import caller
 from app.blueprints.login.destinations import console_path
 from app.blueprints.login.forms import CodeForm, PasswordForm, SignInForm
@@ -31,6 +31,8 @@ def blueprint(sign_ins: RateLimit) -> Blueprint:
     _add_password(bp)
     proof.add_to(bp, sign_ins)
     account.add_to(bp, sign_ins)
+    setup.add_to(bp, sign_ins)
+    single_sign_on.add_to(bp, sign_ins)
     return bp
 
 
@@ -47,13 +49,13 @@ def _add_signing_in(bp: Blueprint, sign_ins: RateLimit) -> None:
     def sign_in() -> ResponseReturnValue:
         form = SignInForm()
         if not form.is_submitted():
-            return render_template("login/sign_in.html", form=form)
+            return _sign_in_page(form)
         try:
             operator = _operator_of(form)
         except (UnauthenticatedError, TooManyRequestsError) as error:
             wrong = _("The name or the password is wrong.")
             return refusal(
-                partial(render_template, "login/sign_in.html", form=form),
+                partial(_sign_in_page, form),
                 form,
                 error,
                 wrong,
@@ -98,6 +100,8 @@ def _add_password(bp: Blueprint) -> None:
     def password() -> ResponseReturnValue:
         form = PasswordForm()
         operator: Operator = current_user.operator
+        if operator.is_external:
+            return redirect(url_for(".account"), 303)
         if not form.validate_on_submit():
             return render_template("login/password.html", form=form, one_time=operator.one_time)
         changed = services().operators.change_password(operator, form.password.data or "", actor())
@@ -110,3 +114,13 @@ def _operator_of(form: SignInForm) -> Operator:
         raise UnauthenticatedError("the name or the password is missing or too long")
     name, password = form.name.data or "", form.password.data or ""
     return services().sign_ins.check_password(name, password, caller())
+
+
+def _sign_in_page(form: SignInForm) -> str:
+    return render_template(
+        "login/sign_in.html",
+        form=form,
+        wanted=console_path(request.args.get("next", "")),
+        provider=services().single_sign_on,
+        lacks_owner=services().first_run.is_open(),
+    )

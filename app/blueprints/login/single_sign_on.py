@@ -1,0 +1,95 @@
+"""To the OpenID provider and back.
+
+The session's cookie is ``SameSite=Strict``, so a browser that comes back from another site does not
+send it, and would not send a new one on the redirect after it either. What has to be remembered
+meanwhile is in a ticket of its own, ``SameSite=Lax``; and both ways lead over a page of ours that
+goes on by itself, because a request that our own page begins is no request of another site.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from app.blueprints.deps import services
+from app.blueprints.gate import PUBLIC, SIGNED_IN, access
+from app.blueprints.limits import RateLimit
+from app.blueprints.login.cookies import prefixed
+from app.blueprints.login.destinations import console_path
+from app.blueprints.login.signed_in import begin_session
+from app.console.sessions import Proof
+from app.console.single_sign_on import DEPARTURE_LIFETIME, Departure, SingleSignOn
+from app.trust.errors import NotFoundError
+
+_TICKET = "vouchgate-departure"
+
+
+def add_to(bp: Blueprint, attempts: RateLimit) -> None:
+    """Add the routes; without a provider in the settings, they answer 404."""
+
+    @bp.post("/sign-in/provider")
+    @attempts
+    @access(PUBLIC)
+    def depart() -> ResponseReturnValue:
+        wanted = console_path(request.args.get("next", ""))
+        return _onward(_provider().depart(wanted))
+
+    @bp.post("/prove/provider")
+    @attempts
+    @access(SIGNED_IN)
+    def prove_by_provider() -> ResponseReturnValue:
+        wanted = console_path(request.form.get("next", ""))
+        again = (current_user.operator.name, current_user.session.handle)
+        return _onward(_provider().depart(wanted, again=again))
+
+    @bp.get("/sign-in/provider/callback")
+    @access(PUBLIC)
+    def arrive() -> ResponseReturnValue:
+        ticket = request.cookies.get(prefixed(_TICKET), "")
+        answer = {name: request.args[name] for name in request.args}
+        source = request.remote_addr or "unknown"
+        arrival = _provider().arrive(ticket, answer, source)
+        begin_session(arrival.operator, Proof.SINGLE_SIGN_ON)
+        if arrival.previous is not None:
+            _end_previous(arrival.previous, arrival.operator.name)
+        wanted = console_path(arrival.wanted)
+        text = _("You are signed in as %(name)s.", name=arrival.operator.name)
+        response = make_response(render_template("login/onward.html", url=wanted, text=text))
+        _set_ticket(response, "", seconds=0)
+        return response
+
+
+def _onward(departure: Departure) -> Response:
+    text = _("You are taken to the identity provider.")
+    response = make_response(render_template("login/onward.html", url=departure.url, text=text))
+    _set_ticket(response, departure.ticket, int(DEPARTURE_LIFETIME.total_seconds()))
+    return response
+
+
+def _set_ticket(response: Response, ticket: str, seconds: int) -> None:
+    response.set_cookie(
+        prefixed(_TICKET),
+        ticket,
+        max_age=seconds,
+        path=current_app.config["SESSION_COOKIE_PATH"],
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        # The provider's redirect comes from another site, and must bring it along.
+        samesite="Lax",
+    )
+
+
+def _provider() -> SingleSignOn:
+    provider = services().single_sign_on
+    if provider is None:
+        raise NotFoundError("no identity provider is set up for this console")
+    return provider
+
+
+def _end_previous(handle: str, name: str) -> None:
+    sessions = services().console_sessions
+    found = sessions.store.by_handle(handle)
+    if found is not None and found.operator == name:
+        sessions.end(found)
