@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
 from flask.testing import FlaskClient
+from message_signing import DIGEST, KEY, encoded, envelope, statement
+from message_signing import message as in_toto
 from raw_guest import PATH, SECRET, RawGuest
 from servers import SAMPLE_VALUES, AdminKey
 from sqlalchemy import text
@@ -17,6 +22,8 @@ from sqlalchemy import text
 from app.store.database import db
 from guest.wire.encoding import b64_encode
 
+AppWith = Callable[..., Flask]
+STRANGER = ec.generate_private_key(ec.SECP256R1())
 SECRETS = f"/kbs/v0/resource/{PATH}"
 
 
@@ -68,6 +75,41 @@ def test_messages_that_nothing_reads_are_refused(
         assert response.status_code == 400
         assert response.get_json()["code"] == "malformed-reference-value"
     assert row_counts() == before
+
+
+@pytest.mark.parametrize(
+    ("bent", "status", "code"),
+    [
+        ({}, 200, None),
+        ({"key": STRANGER}, 403, "signer-untrusted"),
+        ({"name": "tdx_mrtd"}, 403, "signer-out-of-scope"),
+        ({"name": ""}, 400, "malformed-reference-value"),
+    ],
+)
+def test_messages_are_signed_by_someone_named_for_these_names(
+    app_with: AppWith,
+    owner: dict[str, str],
+    tmp_path: Path,
+    bent: dict[str, Any],
+    status: int,
+    code: str,
+) -> None:
+    """No signature over a message was verified (50); an owner alone does not make one good."""
+    pem = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "ci.pem").write_bytes(pem)
+    signer = {"public_key_file": tmp_path / "ci.pem", "name_prefixes": ["snp_"]}
+    client = app_with(rvps={"extractors": ["in-toto"], "signers": {"ci": signer}}).test_client()
+    name = bent.get("name", "snp_measurement")
+    content = statement(subject=[{"name": name, "digest": {"sha384": DIGEST}}])
+    signed = encoded(envelope(content, key=bent.get("key", KEY)))
+    response = client.post("/reference-value", json=in_toto(signed, "in-toto"), headers=owner)
+    assert response.status_code == status, response.text
+    if code is not None:
+        assert response.get_json()["code"] == code
+    read = client.get("/kbs/v0/reference-value/snp_measurement", headers=owner)
+    assert read.status_code == (404 if code else 200)
+    unread = client.post("/reference-value", json=message({"a": 1}), headers=owner)
+    assert unread.get_json()["code"] == "malformed-reference-value"
 
 
 @pytest.mark.parametrize(

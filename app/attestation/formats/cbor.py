@@ -7,7 +7,8 @@ and patterns of them, none of which evidence has.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import NoReturn
 
 from cbor2 import CBORDecoder, CBORError, CBORTag
@@ -23,12 +24,13 @@ _MEANINGFUL = (
 )
 
 
-def parse_cbor(data: bytes, name: str) -> object:
+def parse_cbor(data: bytes, name: str, *, plain_tags: Collection[int] = ()) -> object:
     """The one value that the bytes are.
 
     Args:
         data: what is read.
         name: what it is, for messages: ``the token``.
+        plain_tags: tags that stay what they are although the library has a meaning for them.
 
     Raises:
         MalformedEvidenceError: they are something else, or more.
@@ -36,7 +38,8 @@ def parse_cbor(data: bytes, name: str) -> object:
     stream = io.BytesIO(data)
     decoder = CBORDecoder(
         stream,
-        semantic_decoders=dict.fromkeys(_MEANINGFUL, _refuse_tag),
+        semantic_decoders=dict.fromkeys(_MEANINGFUL, _refuse_tag)
+        | {tag: partial(_keep_tag, tag) for tag in plain_tags},
         max_depth=MAX_DEPTH,
         allow_indefinite=False,
         allow_duplicate_keys=False,
@@ -133,6 +136,11 @@ def take_integer(members: Mapping[int, object], label: int) -> int:
     if type(value) is not int:
         raise MalformedEvidenceError(f"the integer with the label {label} is missing")
     return value
+
+
+def _keep_tag(tag: int, value: object, immutable: bool) -> CBORTag:  # noqa: FBT001  (the library's shape)
+    del immutable
+    return CBORTag(tag, value)
 
 
 def _refuse_tag(value: object, immutable: bool) -> NoReturn:  # noqa: FBT001  (the library's shape)

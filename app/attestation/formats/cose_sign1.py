@@ -78,6 +78,15 @@ class SignedMessage:
         value = parse_cbor(data, name)
         if isinstance(value, CBORTag):
             value = untag(value, _TAG, name)
+        return cls.of(value, name)
+
+    @classmethod
+    def of(cls, value: object, name: str) -> SignedMessage:
+        """The message that an array without its tag is.
+
+        Raises:
+            MalformedEvidenceError: as ``parse``.
+        """
         protected, unprotected, payload, signature = parse_array(value, 4, name)
         if not all(isinstance(each, bytes) for each in (protected, payload, signature)):
             raise MalformedEvidenceError(f"a part of {name} is not a byte string")
