@@ -86,6 +86,26 @@ def test_the_tutorial_runs_to_its_end(tmp_path: Path) -> None:
     assert output.count('"same": true') == 2
 
 
+def test_a_container_reads_its_secret(tmp_path: Path) -> None:
+    """One attestation, four releases, and what it does not get."""
+    url, api = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    port = url.rpartition(":")[2]
+    command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", port)
+    script = "\n".join(
+        body
+        for language, body in blocks(page("tutorial/a-container-reads-its-secret.md"))
+        if language == "sh"
+    )
+    script = script.replace("http://127.0.0.1:8080", url).replace("127.0.0.1:8006", api)
+    with running(command, url, tmp_path / "log"):
+        output = run(script, tmp_path)
+    assert output.count("postgres://app:staple@db/app") == 4
+    assert output.count("\trelease\tallowed") == 4
+    assert output.count("\tattestation\t") == 1
+    assert "Vouchgate-Reason: not-found" in output
+    assert "Attestation Feature Not Enabled" in output
+
+
 def test_the_console_how_tos_run_to_their_end(tmp_path: Path) -> None:
     """What operators do from the terminal, on the demo's settings."""
     port = str(free_port())

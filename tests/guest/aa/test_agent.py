@@ -75,7 +75,7 @@ def test_a_malformed_token_is_not_kept(clock: Any) -> None:
 
 def test_attests_once_until_shortly_before_expiry(source: Any, clock: Any) -> None:
     """Five minutes less half a minute."""
-    agent = AttestationAgent({KBS_TOKEN: source}, clock)
+    agent = AttestationAgent({KBS_TOKEN: source}, clock, beside=[].append)
     first = agent.get_token(KBS_TOKEN)
     clock.at += timedelta(seconds=269)
     assert agent.get_token(KBS_TOKEN) is first
@@ -123,3 +123,53 @@ def test_many_threads_attest_once(source: Any, clock: Any) -> None:
         tokens = {id(future.result(5)) for future in waiting}
     assert len(tokens) == 1
     assert source.fetched == 1
+
+
+def test_a_token_in_use_is_renewed_beside(source: Any, clock: Any) -> None:
+    """Callers go on with the old one, and one renewal is enough for all of them."""
+    works: list[Callable[[], None]] = []
+    agent = AttestationAgent({KBS_TOKEN: source}, clock, works.append)
+    first = agent.get_token(KBS_TOKEN)
+    clock.at += timedelta(seconds=200)
+    assert agent.get_token(KBS_TOKEN) is first
+    assert not works
+    clock.at += timedelta(seconds=40)
+    assert [agent.get_token(KBS_TOKEN) for _ in range(3)] == [first] * 3
+    assert (len(works), source.fetched) == (1, 1)
+    works.pop()()
+    assert agent.get_token(KBS_TOKEN) is not first
+    assert (len(works), source.fetched) == (0, 2)
+
+
+def test_a_renewal_that_fails_is_tried_again_later(source: Any, clock: Any) -> None:
+    """The held token is handed out meanwhile, and the server is not pressed."""
+    works: list[Callable[[], None]] = []
+    agent = AttestationAgent({KBS_TOKEN: source}, clock, works.append)
+    first = agent.get_token(KBS_TOKEN)
+    clock.at += timedelta(seconds=240)
+    source.failing = True
+    agent.get_token(KBS_TOKEN)
+    works.pop()()
+    clock.at += timedelta(seconds=9)
+    assert agent.get_token(KBS_TOKEN) is first
+    assert not works
+    clock.at += timedelta(seconds=12)
+    assert agent.get_token(KBS_TOKEN) is first
+    source.failing = False
+    works.pop()()
+    assert agent.get_token(KBS_TOKEN) is not first
+
+
+def test_a_renewal_and_callers_that_need_it_attest_once(source: Any, clock: Any) -> None:
+    """Also when the old token ends while the renewal runs."""
+    agent = AttestationAgent({KBS_TOKEN: source}, clock)
+    agent.get_token(KBS_TOKEN)
+    source.gate = threading.Event()
+    clock.at += timedelta(seconds=240)
+    agent.get_token(KBS_TOKEN)
+    clock.at += timedelta(seconds=35)
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(agent.get_token, KBS_TOKEN) for _ in range(4)]
+        source.gate.set()
+        assert len({each.result(20).token for each in waiting}) == 1
+    assert source.fetched == 2
