@@ -101,7 +101,7 @@ def test_a_container_reads_its_secret(tmp_path: Path) -> None:
         output = run(script, tmp_path)
     assert output.count("postgres://app:staple@db/app") == 4
     assert output.count("\trelease\tallowed") == 4
-    assert output.count("\tattestation\t") == 1
+    assert output.count("\tappraisal\t") == 1
     assert "Vouchgate-Reason: not-found" in output
     assert "Attestation Feature Not Enabled" in output
 
