@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import signal
 import sys
 import threading
@@ -157,6 +158,8 @@ def serve(options: argparse.Namespace, settings: Settings, outside: Outside) -> 
     """Serve what settings open until Ctrl-C or SIGTERM."""
     from guest.serving import running
 
+    # Secrets are in memory: a crash must not write them to the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with running(settings, outside) as places:
         # Both signals end the wait from within, so that calls finish and sockets are removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)

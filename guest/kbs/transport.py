@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -108,7 +109,9 @@ class Transport:
         for attempt in range(1, MAX_ATTEMPTS):
             if reply.status not in _BUSY:
                 break
-            pause = _retry_after(reply, self._clock.now(), DEFAULT_WAIT * 2 ** (attempt - 1))
+            # Without a word of the server, guests that were turned away together come back apart.
+            longest = DEFAULT_WAIT * 2 ** (attempt - 1)
+            pause = _retry_after(reply, self._clock.now(), longest * (1 + _chance()) / 2)
             if pause > patience:
                 break
             _log.info("the server is busy (%d), waiting %s", reply.status, pause)
@@ -204,6 +207,11 @@ def _connection_error(error: HTTPError) -> TLSError | UnreachableError:
     if isinstance(error, SSLError) or isinstance(reason, SSLError):
         return TLSError("the server's certificate does not lead to the configured roots")
     return UnreachableError("the server did not answer")
+
+
+def _chance() -> float:
+    """From 0 to 1."""
+    return secrets.randbelow(1001) / 1000
 
 
 def _retry_after(reply: Reply, now: datetime, default: timedelta) -> timedelta:

@@ -79,7 +79,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-socket-activate"), reason="systemd is not installed")
 def test_systemd_starts_it_at_the_first_call() -> None:
-    """And the call that started it is answered."""
+    """And the call that started it is answered; a crash would leave no memory on the disk."""
     port = free_port()
     command = [PROGRAM, "serve", "--insecure-sample", "--kbs-url", "http://127.0.0.1:1"]
     listen = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", "--fdname=api"]
@@ -90,6 +90,8 @@ def test_systemd_starts_it_at_the_first_call() -> None:
             client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             client.request("GET", "/info")
             assert client.getresponse().status == 200
+            limits = Path(f"/proc/{process.pid}/limits").read_text("utf-8")
+            assert re.search(r"Max core file size +0 +0 ", limits)
         finally:
             process.terminate()
             process.communicate(timeout=20)
