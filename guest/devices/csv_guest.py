@@ -6,6 +6,7 @@ csv-rs library. Little endian.
 
 from __future__ import annotations
 
+import errno
 import hmac
 import struct
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ CSV_CMD_GET_REPORT = read_write_request("D", 1, _REPORT_REQUEST.size)
 CSV_CMD_RTMR = read_write_request("D", 2, _RTMR_REQUEST.size)
 
 _STATUS, _READ, _EXTEND = 1, 3, 4
+# What the kernel answers when it, the firmware or the kind of guest has no registers.
+_UNKNOWN = frozenset({errno.ENOTTY, errno.ENODEV})
 
 # The signed part of a report, then its signer: certificate of the PEK, serial number, reserved,
 # and an HMAC over these under the nonce.
@@ -119,10 +122,15 @@ def extend_register(path: Path, index: int, value: bytes, nodes: Nodes) -> None:
 
 
 def _has_registers(node: Node) -> bool:
-    """Whether the firmware has registers, and with them reports of version 2."""
+    """Whether kernel and firmware know registers, and with them reports of version 2.
+
+    Any other failure is one: it must not lead to the older form, whose fields are less protected.
+    """
     try:
         _run_register_command(node, _STATUS, bytearray(_RTMR_STATUS_BYTES))
-    except (OSError, DeviceError):
+    except OSError as error:
+        if error.errno not in _UNKNOWN:
+            raise
         return False
     return True
 

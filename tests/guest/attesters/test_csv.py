@@ -85,6 +85,12 @@ def test_a_device_that_refuses_or_vanishes_is_an_error(tmp_path: Path, driver: D
         ATTESTER.collect(REPORT_DATA, Devices(devices.paths, nodes=StandInNodes({})))
 
 
+def test_a_failure_does_not_lead_to_the_older_form(tmp_path: Path) -> None:
+    """Firmware that fails when it is asked for its registers is not firmware without."""
+    with pytest.raises(DeviceError, match="0x10"):
+        ATTESTER.collect(REPORT_DATA, machine(tmp_path, CSVGuest(SITE, fw_error=0x10)))
+
+
 def test_refuses_zeros(tmp_path: Path) -> None:
     """A device that does nothing has not reported."""
 
