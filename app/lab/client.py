@@ -10,6 +10,7 @@ from app.lab.faults import Fault
 from app.lab.vendor import Lab
 from app.trust.http_client import HTTPClient, HTTPReply
 from app.trust.json_types import JSONObject
+from guest.wire.appraisals import AttestationEvaluation
 from guest.wire.encoding import b64url_decode
 from guest.wire.strict_json import parse_json_object
 
@@ -41,17 +42,7 @@ def attest(lab: Lab, client: HTTPClient, url: str, tee: str, fault: Fault) -> An
         return _answer(reply)
     challenge = str(parse_json_object(reply.body)["nonce"])
     request = request_for(lab, tee, challenge, fault)
-    body = {
-        "verification_requests": [
-            {
-                "tee": request.tee,
-                "evidence": request.evidence,
-                "runtime_data": {"structured": json.dumps(request.runtime_data)},
-            }
-        ],
-        "policy_ids": ["default"],
-    }
-    text = json.dumps(body).encode()
+    text = json.dumps(AttestationEvaluation((request,), ("default",)).as_json()).encode()
     if fault is Fault.REPLAY:
         client.post_json(f"{url}/attestation", text)
     return _answer(client.post_json(f"{url}/attestation", text))

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from flask import Flask
 from servers import AdminKey, make_settings
 
 from app import named
+from app.attestation.collateral.amd import AMDCatalogue
+from app.attestation.collateral.intel import IntelCatalogue
+from app.blueprints.deps import EXTENSION
 from app.cli import main
+from app.factory import build
+from app.lab.client import attest
+from app.lab.faults import Fault
 from app.lab.vendor import Lab
 from app.lab.vendor_service import VendorService
 from app.trust.errors import ConfigError
+from app.trust.http_client import HTTPReply
 
 
 def run(*arguments: str) -> Result:
@@ -76,3 +86,51 @@ def test_the_service_knows_its_documents_only() -> None:
     """Everything else is not there."""
     service = VendorService({})
     assert service.answer("/vcek/v1/Milan/crl", ())[0] == 404
+
+
+class Service:
+    """The port ``HTTPClient``, with the Attestation Service of an application behind it."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client = app.test_client()
+
+    def get(self, url: str) -> HTTPReply:
+        """Nothing is ever got."""
+        raise AssertionError(url)
+
+    def post(self, url: str, body: bytes, media_type: str) -> HTTPReply:
+        """The answer of the application."""
+        path = url.removeprefix("http://as")
+        headers = {"Accept": "application/json"}
+        answer = self.client.post(path, data=body, content_type=media_type, headers=headers)
+        return HTTPReply(answer.status_code, {}, answer.data)
+
+    def post_json(self, url: str, body: bytes) -> HTTPReply:
+        """The answer of the application."""
+        return self.post(url, body, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [(Fault.NONE, "submods"), (Fault.FORGED, "signature-invalid"), (Fault.REPLAY, "nonce-used")],
+)
+def test_a_machine_attests_over_http(
+    tmp_path: Path, prepared: tuple[Path, AdminKey], fault: Fault, told: str
+) -> None:
+    """The claims of the token, or the refusal with its reason."""
+    lab = Lab.open(datetime.now(UTC).replace(microsecond=0))
+    folder, roots = tmp_path / "site", tmp_path / "roots.pem"
+    shutil.copytree(prepared[0], folder)
+    roots.write_bytes(lab.roots_pem)
+    service = VendorService(lab.documents())
+    with service.listening(AMDCatalogue, IntelCatalogue) as address:
+        app = build(
+            make_settings(
+                folder,
+                attestation={"verifiers": ["snp"], "insecure_trust_lab": str(roots)},
+                collateral={"sources": ["vendor"], "amd_url": address, "intel_url": address},
+            )
+        )
+        with closing(app.extensions[EXTENSION]):
+            answer = attest(lab, Service(app), "http://as", "snp", fault)
+    assert told in json.dumps(answer.told)
