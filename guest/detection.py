@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from typing import TYPE_CHECKING
 
 import guest.attesters
 from guest.attester import Attester, Devices, Place
 from guest.errors import ConfigError, NoTEEError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+ENTRY_POINT_GROUP = "vouchgate.attesters"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -100,20 +106,45 @@ def attester_names() -> list[str]:
 
 
 def load_attester(tee: str, setting: str = "tee") -> Attester:
-    """The attester of a TEE; one file each, named after the TEE.
+    """The attester of a TEE: built in, one file each, or installed as an entry point.
+
+    An installed one is imported only when it is named: detection looks at built-in ones.
 
     Args:
         tee: its wire name.
         setting: that it comes from, for the message.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or the installed one cannot be imported or is none.
     """
     names = attester_names()
+    if _NAME.fullmatch(tee) and tee not in names:
+        # Not at the top: reading what is installed loads much that most guests never need.
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group=ENTRY_POINT_GROUP, name=tee):
+            return _installed(point, setting)
     if not _NAME.fullmatch(tee) or tee not in names:
         raise ConfigError(
             [f"{setting}: there is no attester {tee!r}; there are {', '.join(names)}"]
         )
     module = importlib.import_module(f"guest.attesters.{tee.replace('-', '_')}")
     attester: Attester = module.ATTESTER
+    return attester
+
+
+def _installed(point: EntryPoint, setting: str) -> Attester:
+    try:
+        found = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError([f"{setting}: the attester {point.name} cannot be imported"]) from error
+    fits = (
+        getattr(found, "tee", None) == point.name
+        and isinstance(getattr(found, "insecure", None), bool)
+        and isinstance(getattr(found, "place", None), Place)
+        and callable(getattr(found, "collect", None))
+    )
+    if not fits:
+        raise ConfigError([f"{setting}: {point.name} exports no attester of this name"])
+    attester: Attester = found
     return attester

@@ -18,6 +18,7 @@ BIN = Path(sys.executable).parent
 # What each page shows that its reader gets, besides running to its end.
 SHOWN = {
     "how-to/passport-with-tls.md": ["correct horse", "refused with exit status"],
+    "how-to/add-a-tee.md": ['"ear.status":"affirming"'],
     "how-to/keep-collateral.md": ["bundle of connected", "kept: 0"],
     "how-to/learn-with-a-lab.md": ["affirming", "signature-invalid", "nonce-used"],
     "how-to/rotate-keys.md": ["rotated", "rewrapped"],

@@ -127,3 +127,60 @@ print(*sys.modules)
     ways = {name for name in loaded if name.startswith("guest.devices.")}
     known = ("configfs_tsm", "nodes", "paths", "tpm_registers")
     assert ways == {f"guest.devices.{name}" for name in known}
+
+
+INSTALLED = """
+from guest.attester import Place
+
+class Acme:
+    tee, rank, insecure, place = {tee!r}, None, False, Place.PRIMARY
+
+    def is_present(self, devices):
+        return True
+
+    def collect(self, report_data, devices):
+        return {{"signed": report_data.hex()}}
+
+ATTESTER = Acme()
+"""
+
+
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> None:
+    """A package with an attester, as an installer leaves it."""
+    (folder / f"{name}_attester.py").write_text(source)
+    described = folder / f"{name}-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    points = f"[vouchgate.attesters]\n{name} = {name}_attester:ATTESTER\n"
+    (described / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_an_installed_attester_is_used_when_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And never by itself: whatever is imported runs in the guest."""
+    installed(tmp_path, monkeypatch, "acmetee", INSTALLED.format(tee="acmetee"))
+    machine = devices(tmp_path, "none")
+    found = find_attester("acmetee", machine, insecure_sample=False)
+    assert found.collect(b"\1", machine) == {"signed": "01"}
+    assert "acmetee" not in attester_names()
+    with pytest.raises(NoTEEError):
+        find_attester(None, machine, insecure_sample=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("acmebroken", "import nothing_of_the_kind"),
+        ("acmenone", "ATTESTER = 7"),
+        ("acmeother", INSTALLED.format(tee="snp")),
+    ],
+)
+def test_an_installed_attester_that_does_not_fit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str
+) -> None:
+    """It cannot be imported, is none, or calls itself another TEE."""
+    installed(tmp_path, monkeypatch, name, source)
+    with pytest.raises(ConfigError, match=name):
+        load_attester(name)
