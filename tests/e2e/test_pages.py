@@ -121,6 +121,20 @@ def test_the_console_how_tos_run_to_their_end(tmp_path: Path) -> None:
     assert "added\tmr_td" in output
 
 
+def test_denied_to_allowed_runs_as_far_as_the_terminal_goes(tmp_path: Path) -> None:
+    """Without the steps in the browser the guest stays refused; test_stories.py takes those."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", str(port))
+    script = "\n".join(
+        body for language, body in blocks(page("tutorial/denied-to-allowed.md")) if language == "sh"
+    )
+    with running(command, url, tmp_path / "log"):
+        output = run(script.replace("http://127.0.0.1:8080", url), tmp_path)
+    assert "refused with exit status" in output
+    assert "still refused" in output
+
+
 def test_sealed_secrets_are_opened_as_the_page_says(tmp_path: Path) -> None:
     """By a guest with the page's own settings: a vault secret, and an envelope."""
     url = f"http://127.0.0.1:{free_port()}"
