@@ -10,9 +10,13 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from app.blueprints.services import Services
+from app.console.changes import PolicyChange
+from app.trust.audit import Actor
 from app.trust.decisions import DecisionKind, DecisionQuery, Outcome
+from app.trust.policies import PolicyKind
 from bench.stories import DELETED, GUESTS, ISSUER, SECRETS, furnish, visit
 
+_DENY = "package policy\n\ndeny := true\n"
 _REPOSITORY, _TYPE, _TAG = SECRETS[0]
 _SECRET = {"repository": _REPOSITORY, "kind": _TYPE, "tag": _TAG}
 # What the arguments of an address are filled with, by its endpoint or by how it begins. A page that
@@ -21,7 +25,9 @@ VALUES = {
     "console.confirm_secret_destruction": dict(zip(_SECRET, DELETED, strict=True)),
     "/console/audit/": {"sequence": "1"},
     "/console/decisions/": {"decision_id": "0" * 32},
+    "/console/policies/new/": {"kind": "resource"},
     "/console/policies/": {"kind": "attestation", "policy_id": "default_cpu"},
+    "/console/proposals/": {"proposal_id": "0" * 20},
     "/console/reasons/": {"code": "policy-denied"},
     "/console/secrets/": _SECRET,
     "/console/trust/issuers/": {"name": ISSUER},
@@ -62,7 +68,12 @@ def fill(services: Services) -> tuple[Values, Values]:
         list(visit(services, guest))
     denied = _newest(services, kind=DecisionKind.RELEASE, outcome=Outcome.DENIED)
     attested = {"decision": _newest(services, reason="contraindicated", tee="sample")}
-    values = VALUES | {"/console/decisions/": {"decision_id": denied}}
+    change = PolicyChange(PolicyKind.RESOURCE, "scope:resource:prod", _DENY, 0)
+    proposal = services.proposals.propose(change, Actor("ines", "owner"))
+    values = VALUES | {
+        "/console/decisions/": {"decision_id": denied},
+        "/console/proposals/": {"proposal_id": proposal.proposal_id},
+    }
     queries = QUERIES | {
         "console.take_from_attestation": attested,
         "console.confirm_taking": attested | {"name": "svn"},

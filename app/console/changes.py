@@ -186,15 +186,17 @@ class Changes:
         for name in change.withdraw:
             self.reference_values.remove(name, actor, approval)
 
+    def is_overtaken(self, change: Change) -> bool:
+        """Whether what the change replaces is not what it was when it was proposed."""
+        if isinstance(change, PolicyChange):
+            versions = self._policies(change).newest_versions(change.policy_id)
+            return (versions[0].version if versions else 0) != change.based_on
+        return any(self._value(name) != value for name, value in change.before.items())
+
     def active_text(self, change: PolicyChange) -> str:
         """The text that decides now; nothing when there is none."""
         active = self._policies(change).active_version(change.policy_id)
         return active.text if active else ""
-
-    def active_version(self, change: PolicyChange) -> int:
-        """The number of the version that decides now, 0 when there is none."""
-        active = self._policies(change).active_version(change.policy_id)
-        return active.version if active else 0
 
     def _set_policy(self, change: PolicyChange, actor: Actor, approval: Approval) -> None:
         policies, based_on = self._policies(change), change.based_on

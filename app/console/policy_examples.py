@@ -214,6 +214,17 @@ class PolicyExamples:
         )
 
 
+def draft_of_example(example: PolicyExample) -> ExampleDraft:
+    """An example as it would be typed."""
+    return ExampleDraft(
+        example.name,
+        example.policy_input,
+        example.data,
+        example.reference_values,
+        example.expected,
+    )
+
+
 def draft_of_json(document: JSONValue) -> ExampleDraft:
     """An example from its JSON; members that are missing are empty.
 

@@ -171,9 +171,13 @@ class PolicyShelf:
         """
         self._of(kind).take_away(policy_id, actor, based_on=based_on)
 
+    def versions(self, kind: PolicyKind, policy_id: str) -> list[PolicyVersion]:
+        """Every version of a policy, newest first; none when there never was one."""
+        return self._of(kind).newest_versions(policy_id)
+
     def newest_number(self, kind: PolicyKind, policy_id: str) -> int:
         """The number of the newest version, taken away or not; 0 when there never was one."""
-        versions = self._of(kind).newest_versions(policy_id)
+        versions = self.versions(kind, policy_id)
         return versions[0].version if versions else 0
 
     def _of(self, kind: PolicyKind) -> AttestationPolicies | ResourcePolicies:

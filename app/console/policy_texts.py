@@ -8,8 +8,6 @@ from difflib import SequenceMatcher, unified_diff
 
 # Unchanged lines that stand around a change, as `diff` has them.
 _CONTEXT = 3
-# Lines around a fault.
-_AROUND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +50,6 @@ class DiffRow:
 def numbered(text: str) -> tuple[SourceLine, ...]:
     """Every line, unmarked."""
     return tuple(SourceLine(number, line) for number, line in enumerate(text.splitlines(), 1))
-
-
-def around(text: str, line: int) -> tuple[SourceLine, ...]:
-    """The lines around a fault, with the fault marked; nothing when there is no such line."""
-    return tuple(
-        SourceLine(each.number, each.text, "fault", "▸") if each.number == line else each
-        for each in numbered(text)
-        if abs(each.number - line) <= _AROUND
-    )
 
 
 def compare(old: str, new: str) -> tuple[DiffRow, ...]:

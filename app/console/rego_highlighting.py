@@ -45,6 +45,37 @@ class Word:
     sort: str
 
 
+@dataclass(frozen=True, slots=True)
+class CodeLine:
+    """A line as pages show it.
+
+    Attributes:
+        number: 1-based.
+        is_fault: whether the fault stands here.
+    """
+
+    number: int
+    words: tuple[Word, ...]
+    is_fault: bool = False
+
+
+def code_lines(
+    source: str, *, fault: int | None = None, around: int | None = None
+) -> tuple[CodeLine, ...]:
+    """The lines of a policy with their numbers.
+
+    Args:
+        source: of the policy.
+        fault: the line to mark.
+        around: how many lines before and after the marked one to give; ``None`` gives all.
+    """
+    return tuple(
+        CodeLine(number, words, number == fault)
+        for number, words in enumerate(highlighted(source), 1)
+        if around is None or fault is None or abs(number - fault) <= around
+    )
+
+
 def highlighted(source: str) -> tuple[tuple[Word, ...], ...]:
     """The lines of a policy, in words that joined are the line."""
     lines: list[list[Word]] = [[]]

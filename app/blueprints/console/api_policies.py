@@ -12,7 +12,7 @@ from app.blueprints.gate import access, actor
 from app.blueprints.parsing import json_object, text_member, whole_number
 from app.broker.scopes import Scope
 from app.console.permissions import Permission
-from app.console.policy_examples import ExampleDraft, draft_of_json
+from app.console.policy_examples import ExampleDraft, draft_of_example, draft_of_json
 from app.console.policy_shelf import policy_kind
 from app.console.policy_templates import policy_templates
 from app.trust.errors import DecisionNotFoundError, MalformedRequestError
@@ -176,15 +176,8 @@ def version_as_json(version: PolicyVersion) -> JSONObject:
 
 def example_as_json(example: PolicyExample) -> JSONObject:
     """An example as files and requests have it, with its revision."""
-    draft = ExampleDraft(
-        example.name,
-        example.policy_input,
-        example.data,
-        example.reference_values,
-        example.expected,
-    )
     return {
-        **draft.as_json(),
+        **draft_of_example(example).as_json(),
         "revision": example.revision,
         "changed_at": example.changed_at.isoformat(),
         "changed_by": example.changed_by,

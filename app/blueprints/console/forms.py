@@ -7,18 +7,41 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import IntegerField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # stubs lag behind
-from wtforms.validators import InputRequired, NumberRange
+from wtforms.validators import InputRequired, NumberRange, Optional
 from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from app.console.permissions import Role
 
 
 class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
-    """The text of a policy, and the version that it is an edit of."""
+    """The text of a policy, and the version that it is an edit of.
 
-    policy_id = StringField("Policy id")
-    text = TextAreaField("Rego, package policy")
+    ``policy_id`` is asked for a new attestation policy, ``scope`` for a new resource policy;
+    ``revision`` is of the proposal that is revised, 0 when none is.
+    """
+
+    policy_id = StringField(_l("Policy id"))
+    scope = StringField(_l("Scope"))
+    text = TextAreaField(_l("Rego, package policy"))
+    comment = StringField(_l("Why"))
     based_on = IntegerField(widget=HiddenInput(), validators=[NumberRange(min=0)])
+    revision = IntegerField(
+        widget=HiddenInput(), validators=[Optional(), NumberRange(min=0)], default=0
+    )
+
+
+class ExampleForm(FlaskForm):  # type: ignore[misc]
+    """An example as JSON, and the revision that it is an edit of, 0 for a new one."""
+
+    document = TextAreaField(_l("Example, JSON"))
+    revision = IntegerField(widget=HiddenInput(), validators=[NumberRange(min=0)])
+
+
+class VerdictForm(FlaskForm):  # type: ignore[misc]
+    """Why a proposal is approved, rejected or withdrawn, and the revision that was read."""
+
+    comment = StringField(_l("Why"))
+    revision = IntegerField(widget=HiddenInput(), validators=[NumberRange(min=1)])
 
 
 class CollateralBundleForm(FlaskForm):  # type: ignore[misc]

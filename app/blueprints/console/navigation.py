@@ -64,6 +64,7 @@ _GROUPS: tuple[tuple[object, tuple[Place, ...]], ...] = (
         _l("Rules"),
         (
             Place(_l("Policies"), "console.policies", Permission.POLICY_READ, "policies"),
+            Place(_l("Proposals"), "console.proposals", Permission.PROPOSAL_READ, "proposals"),
             Place(
                 _l("Reference values"),
                 "console.reference_values",

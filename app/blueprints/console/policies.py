@@ -1,67 +1,83 @@
-"""Pages of policies: list, show, compare, edit, roll back."""
+"""Pages of policies: list, text, versions side by side, roll back, take away, ready ones."""
 
 from __future__ import annotations
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
-from app.blueprints.console.forms import PolicyForm
 from app.blueprints.console.navigation import may
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
 from app.blueprints.parsing import whole_number
 from app.console.permissions import Permission
-from app.console.policy_shelf import PolicyHistory, PolicyShelf
-from app.console.policy_texts import around, compare, numbered
-from app.trust.errors import ConflictError, MalformedPolicyError, MalformedRequestError
+from app.console.policy_shelf import PolicyHistory
+from app.console.policy_templates import policy_templates
+from app.console.policy_texts import compare
+from app.console.proposals import ProposalQuery, ProposalState
+from app.console.rego_highlighting import code_lines
 from app.trust.policies import PolicyKind, PolicyVersion
 
-_ONE = "/policies/<any(attestation,resource):kind>/<policy_id>"
-
-_NEW_POLICY = """\
-package policy
-
-import rego.v1
-
-default hardware := 97
-
-trust_claims := {"hardware": hardware}
-"""
+ONE = "/policies/<any(attestation,resource):kind>/<policy_id>"
 
 
 def add_to(bp: Blueprint) -> None:
     """Add the routes."""
-    _add_reading(bp)
+    _add_lists(bp)
+    _add_one(bp)
     _add_writing(bp)
 
 
-def _add_reading(bp: Blueprint) -> None:
+def _add_lists(bp: Blueprint) -> None:
     @bp.get("/policies")
     @access(Permission.POLICY_READ)
     def policies() -> ResponseReturnValue:
+        found = services().policy_shelf.all()
         return render_template(
             "console/policies/list.html",
-            policies=_shelf().all(),
-            may_write=may(g.caller, Permission.POLICY_WRITE),
+            attestation=[each for each in found if each.kind is PolicyKind.ATTESTATION],
+            resource=[
+                services().policy_shelf.history(each.kind, each.policy_id)
+                for each in found
+                if each.kind is PolicyKind.RESOURCE
+            ],
+            waiting=services().proposals.page(ProposalQuery(state=ProposalState.OPEN, limit=6)),
+            **rights(),
         )
 
-    @bp.get(_ONE)
+    @bp.get("/policies/templates")
+    @access(Permission.POLICY_READ)
+    def policy_templates_page() -> ResponseReturnValue:
+        shown = [(each, code_lines(each.text)) for each in policy_templates()]
+        return render_template("console/policies/templates.html", templates=shown, **rights())
+
+
+def _add_one(bp: Blueprint) -> None:
+    @bp.get(ONE)
     @access(Permission.POLICY_READ)
     def policy(kind: str, policy_id: str) -> ResponseReturnValue:
-        history = _history(kind, policy_id)
+        history = history_of(kind, policy_id)
         version = _version(history, "version", history.newest.version)
+        shelf = services().policy_shelf
         return render_template(
             "console/policies/show.html",
             history=history,
             version=version,
-            lines=numbered(version.text),
-            may_write=may(g.caller, Permission.POLICY_WRITE),
+            lines=code_lines(version.text),
+            review=shelf.review(history.kind, policy_id, version.text),
+            **rights(),
         )
 
-    @bp.get(f"{_ONE}/compare")
+    @bp.get(f"{ONE}/versions")
+    @access(Permission.POLICY_READ)
+    def policy_versions(kind: str, policy_id: str) -> ResponseReturnValue:
+        history = history_of(kind, policy_id)
+        return render_template("console/policies/versions.html", history=history, **rights())
+
+    @bp.get(f"{ONE}/compare")
     @access(Permission.POLICY_READ)
     def compare_policy(kind: str, policy_id: str) -> ResponseReturnValue:
-        history = _history(kind, policy_id)
+        history = history_of(kind, policy_id)
         new = _version(history, "new", history.newest.version)
         old = _version(history, "old", max(1, new.version - 1))
         return render_template(
@@ -70,81 +86,66 @@ def _add_reading(bp: Blueprint) -> None:
             old=old,
             new=new,
             rows=compare(old.text, new.text),
-            may_write=may(g.caller, Permission.POLICY_WRITE),
+            **rights(),
         )
 
 
 def _add_writing(bp: Blueprint) -> None:
-    @bp.route("/policies/new", methods=["GET", "POST"])
-    @access(Permission.POLICY_WRITE)
-    def new_policy() -> ResponseReturnValue:
-        form = PolicyForm(data={"text": _NEW_POLICY, "based_on": 0})
-        return _edit(form, PolicyKind.ATTESTATION, (form.policy_id.data or "").strip(), None)
-
-    @bp.route(f"{_ONE}/edit", methods=["GET", "POST"])
-    @access(Permission.POLICY_WRITE)
-    def edit_policy(kind: str, policy_id: str) -> ResponseReturnValue:
-        history = _history(kind, policy_id)
-        begin = _version(history, "version", history.newest.version)
-        form = PolicyForm(data={"text": begin.text, "based_on": history.newest.version})
-        return _edit(form, history.kind, policy_id, history)
-
-    @bp.post(f"{_ONE}/roll-back")
+    @bp.post(f"{ONE}/roll-back")
     @access(Permission.POLICY_WRITE)
     def roll_back_policy(kind: str, policy_id: str) -> ResponseReturnValue:
-        history = _history(kind, policy_id)
-        old = history.version(whole_number(request.form, "version"))
-        based_on = whole_number(request.form, "based_on")
-        saved = _shelf().save(history.kind, policy_id, old.text, actor(), based_on=based_on)
-        flash(f"Version {saved.version} decides from now on; its text is that of {old.version}.")
+        number = whole_number(request.form, "version")
+        saved = services().policy_shelf.roll_back(
+            PolicyKind(kind),
+            policy_id,
+            number,
+            actor(),
+            based_on=whole_number(request.form, "based_on"),
+        )
+        flash(
+            _(
+                "Version %(new)s decides from now on; its text is that of %(old)s.",
+                new=saved.version,
+                old=number,
+            )
+        )
         return redirect(url_for(".policy", kind=kind, policy_id=policy_id), 303)
 
+    @bp.get(f"{ONE}/remove")
+    @access(Permission.POLICY_WRITE)
+    def confirm_policy_removal(kind: str, policy_id: str) -> ResponseReturnValue:
+        history = history_of(kind, policy_id)
+        return render_template("console/policies/remove.html", history=history, **rights())
 
-def _edit(
-    form: PolicyForm, kind: PolicyKind, policy_id: str, history: PolicyHistory | None
-) -> ResponseReturnValue:
-    """Show the form, or save what came with it; what was typed is never lost."""
-    if not form.validate_on_submit():
-        return _edit_page(form, kind, history)
-    # Browsers end the lines of a form with CR LF (HTML, 4.10.21.4); a policy's end with LF.
-    text = (form.text.data or "").replace("\r\n", "\n")
-    try:
-        saved = _shelf().save(kind, policy_id, text, actor(), based_on=form.based_on.data or 0)
-    except MalformedPolicyError as error:
-        form.text.errors = [error.message]
-        fault = around(text, error.line) if error.line else ()
-        return _edit_page(form, kind, history, fault=fault), 400
-    except MalformedRequestError as error:
-        form.policy_id.errors = [error.message]
-        return _edit_page(form, kind, history), 400
-    except ConflictError:
-        return _conflict(form, kind, policy_id, text)
-    flash(f"Version {saved.version} of {policy_id} is saved and decides from now on.")
-    return redirect(url_for(".policy", kind=kind, policy_id=policy_id), 303)
+    @bp.post(f"{ONE}/remove")
+    @access(Permission.POLICY_WRITE)
+    def remove_policy(kind: str, policy_id: str) -> ResponseReturnValue:
+        seen = whole_number(request.form, "based_on")
+        services().policy_shelf.take_away(PolicyKind(kind), policy_id, actor(), based_on=seen)
+        flash(_("%(policy)s is taken away; its versions stay to be read.", policy=policy_id))
+        return redirect(url_for(".policies"), 303)
 
 
-def _conflict(form: PolicyForm, kind: PolicyKind, policy_id: str, text: str) -> ResponseReturnValue:
-    """Someone was faster: show what saving once more would change of theirs."""
-    history = _shelf().history(kind, policy_id)
-    form.based_on.raw_data = None
-    form.based_on.data = history.newest.version
-    return _edit_page(form, kind, history, theirs=compare(history.newest.text, text)), 409
+def history_of(kind: str, policy_id: str) -> PolicyHistory:
+    """The policy of an address.
+
+    Raises:
+        PolicyNotFoundError: there never was one.
+    """
+    return services().policy_shelf.history(PolicyKind(kind), policy_id)
 
 
-def _edit_page(
-    form: PolicyForm, kind: PolicyKind, history: PolicyHistory | None, **shown: object
-) -> str:
-    return render_template(
-        "console/policies/edit.html", form=form, kind=kind, history=history, **shown
-    )
-
-
-def _shelf() -> PolicyShelf:
-    return services().policy_shelf
-
-
-def _history(kind: str, policy_id: str) -> PolicyHistory:
-    return _shelf().history(PolicyKind(kind), policy_id)
+def rights() -> dict[str, bool]:
+    """What pages offer: the gate decides again when it is asked for."""
+    two_persons = services().proposals.rule.two_persons
+    return {
+        "two_persons": two_persons,
+        "may_write": may(g.caller, Permission.POLICY_WRITE) and not two_persons,
+        "may_keep": may(g.caller, Permission.POLICY_WRITE),
+        "may_propose": may(g.caller, Permission.PROPOSAL_WRITE),
+        "may_approve": may(g.caller, Permission.PROPOSAL_APPROVE),
+        "may_replay": may(g.caller, Permission.DECISION_REPLAY),
+    }
 
 
 def _version(history: PolicyHistory, parameter: str, default: int) -> PolicyVersion:
