@@ -130,13 +130,17 @@ def _masked(name: str, value: object) -> object:
         return {member: _masked(str(member), each) for member, each in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(name, each) for each in value]
-    if isinstance(value, str):
-        if name == "keys":
-            return value if _REFERENCE.match(value) else HIDDEN
-        if _SECRET_NAME.search(name):
-            return HIDDEN
-        return _PASSWORD_IN_ADDRESS.sub(r"\1:…", value)
-    return value
+    if is_dataclass(value):
+        return {each.name: _masked(each.name, getattr(value, each.name)) for each in fields(value)}
+    return _masked_text(name, value) if isinstance(value, str) else value
+
+
+def _masked_text(name: str, text: str) -> str:
+    if name == "keys":
+        return text if _REFERENCE.match(text) else HIDDEN
+    if _SECRET_NAME.search(name):
+        return HIDDEN
+    return _PASSWORD_IN_ADDRESS.sub(r"\1:…", text)
 
 
 def _meanings(kind: type) -> Mapping[str, str]:

@@ -37,6 +37,14 @@ def test_a_key_that_was_written_down_itself_is_not_shown() -> None:
     assert "file:kek" in found.value
 
 
+def test_a_signer_is_shown_member_by_member() -> None:
+    """As the settings file says it, not as Python would."""
+    signer = {"public_key_file": "/keys/ci.pem", "name_prefixes": ["app_"]}
+    found = lines(rvps={"extractors": ["in-toto"], "signers": {"ci": signer}})["rvps.signers"]
+    assert '"name_prefixes": ["app_"]' in found.value
+    assert "Settings(" not in found.value
+
+
 @pytest.mark.parametrize("name", ["api_key", "password", "client_secret", "ca_credential"])
 def test_a_value_under_a_secret_name_is_not_shown(name: str) -> None:
     """Options of verifiers are free-form; a name that speaks of secrets hides its value."""
