@@ -160,16 +160,16 @@ def serve(options: argparse.Namespace, settings: Settings, outside: Outside) -> 
 
     # Secrets are in memory: a crash must not write them to the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with running(settings, outside) as places:
-        # Both signals end the wait from within, so that calls finish and sockets are removed.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        sys.stderr.write(
-            f"vouchgate-guest: serving {settings.api.features} on {', '.join(places)}\n"
-        )
+    # Both signals end the wait from within, so that calls finish and sockets are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    served: list[str] = []
+    with suppress(KeyboardInterrupt), running(settings, outside) as places:
+        served += places
+        where = ", ".join(served)
+        sys.stderr.write(f"vouchgate-guest: serving {settings.api.features} on {where}\n")
         sys.stderr.flush()
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
-    return Output(b"", {"served": places})
+        threading.Event().wait()
+    return Output(b"", {"served": list(served)})
 
 
 def doctor(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
