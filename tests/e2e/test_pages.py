@@ -17,6 +17,7 @@ from repository import blocks, page
 BIN = Path(sys.executable).parent
 # What each page shows that its reader gets, besides running to its end.
 SHOWN = {
+    "how-to/first-run.md": ["/console/setup#", "sha384", "vouchgate_"],
     "how-to/passport-with-tls.md": ["correct horse", "refused with exit status"],
     "how-to/add-a-tee.md": ['"ear.status":"affirming"'],
     "how-to/keep-collateral.md": ["bundle of connected", "kept: 0"],
@@ -60,13 +61,11 @@ def test_a_how_to_runs_to_its_end(name: str, tmp_path: Path) -> None:
         programs = next(Path("/usr/lib/postgresql").glob("*/bin"))
         script = f'PATH="$PATH:{programs}"\n{script}'
         environment = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": "postgres"}
-    elif name.endswith("rotate-keys.md"):
+    elif name.endswith(("first-run.md", "rotate-keys.md")):
         # The page's server listens on the default port; here it is told another one.
         port = script.rpartition("http://127.0.0.1:")[2].partition("/")[0]
-        script = script.replace(
-            'roles = ["as", "kbs"]\n',
-            f'roles = ["as", "kbs"]\nserver.bind = ["127.0.0.1:{port}"]\n',
-        )
+        bind = f'\nserver.bind = ["127.0.0.1:{port}"]\n\n[database]'
+        script = script.replace("\n\n[database]", bind)
     output = run(script, tmp_path, **environment)
     for text in SHOWN[name]:
         assert text in output

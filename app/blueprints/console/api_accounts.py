@@ -123,15 +123,16 @@ def _add_tokens(bp: Blueprint) -> None:
 
 
 def _draft(body: JSONObject) -> TokenDraft:
-    days, permissions = body.get("days"), body.get("permissions")
+    days, permissions = body.get("days"), body.get("permissions", [])
     if not isinstance(days, int) or isinstance(days, bool):
         raise MalformedRequestError("the member days must be there and be a whole number")
-    if not isinstance(permissions, list | None):
+    if not isinstance(permissions, list):
         raise MalformedRequestError("the member permissions is a list")
     return TokenDraft(
         label=text_member(body, "label"),
         role=role_of(text_member(body, "role")),
-        permissions=None if permissions is None else permissions_of(permissions),
+        # Left out is all that the role may; a list that is there and empty is nothing.
+        permissions=permissions_of(permissions) if "permissions" in body else None,
         days=days,
     )
 
