@@ -2,5 +2,16 @@
 
 from applications import admin, affirming, app, client, guest, prepared, services
 from browsing import browser
+from oidc_provider import mock_provider
 
-__all__ = ["admin", "affirming", "app", "browser", "client", "guest", "prepared", "services"]
+__all__ = [
+    "admin",
+    "affirming",
+    "app",
+    "browser",
+    "client",
+    "guest",
+    "mock_provider",
+    "prepared",
+    "services",
+]

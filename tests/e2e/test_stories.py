@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyotp
 import pytest
+import urllib3
 from browsing import OWN_PASSWORD, Reader
 from flask import Flask
 from live import Live
 from playwright.sync_api import Browser, expect
 from processes import vouchgate_guest
 from raw_guest import HTTPGuest
-from servers import AdminKey
+from servers import AdminKey, make_settings
 
+from app.blueprints.deps import EXTENSION
 from app.blueprints.services import Services
 from app.console.permissions import Role
+from app.factory import build
 from app.trust.audit import Actor
 
 PATH = "payments/database/password"
@@ -183,3 +188,27 @@ def test_a_key_is_rotated_while_guests_fetch(
         guests.join()
     assert len(fetched) > seen + 1
     assert owner.complaints == []
+
+
+def test_an_operator_comes_by_single_sign_on(
+    tmp_path: Path, prepared: tuple[Path, AdminKey], mock_provider: str, browser: Browser
+) -> None:
+    """The way to the provider and back, which the policy on forms must not stop."""
+    shutil.copytree(prepared[0], tmp_path, dirs_exist_ok=True)
+    urllib3.request("PUT", f"{mock_provider}/users/ann", json={"groups": ["owners"]})
+    secret = tmp_path / "client-secret"
+    secret.write_text("the client's secret\n", encoding="utf-8")
+    roles = [{"value": "owners", "role": "owner"}]
+    oidc = {"issuer": mock_provider, "client_id": "vouchgate", "client_secret_file": str(secret)}
+    oidc |= {"role_claim": "groups", "roles": roles, "label": "Our company"}
+    live = Live()
+    bind = {"bind": [f"127.0.0.1:{live.port}"]}
+    live.app = app = build(make_settings(tmp_path, console={"oidc": oidc}, server=bind))
+    with closing(app.extensions[EXTENSION]), live:
+        reader = Reader(browser, f"{live.url}/console/")
+        reader.open("decisions")
+        reader.press("Our company")
+        reader.page.locator("[name=sub]").fill("ann")
+        reader.page.locator("button[type=submit]").first.click()
+        reader.is_at("Decisions")
+        reader.close()

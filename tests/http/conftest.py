@@ -13,6 +13,7 @@ from applications import (
     strict,
 )
 from console_client import console
+from oidc_provider import mock_provider
 
 __all__ = [
     "admin",
@@ -21,6 +22,7 @@ __all__ = [
     "client",
     "console",
     "guest",
+    "mock_provider",
     "owner",
     "prepared",
     "row_counts",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,8 +20,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import RSAKey
 from live import Live
-from paths import ROOT
-from processes import free_port
 from servers import AdminKey, make_settings
 from simulated.identity_provider import (
     CLIENT_ID,
@@ -43,7 +39,6 @@ from app.trust.errors import ConflictError, MalformedRequestError
 
 ONWARD = re.compile(r'http-equiv="refresh" content="0; url=([^"]+)"')
 CALLBACK = "/console/sign-in/provider/callback"
-START_SECONDS = 30
 
 
 def console_of(folder: Path, issuer: str, client_id: str = CLIENT_ID) -> Flask:
@@ -334,30 +329,6 @@ def test_without_a_provider_there_is_no_button(client: FlaskClient) -> None:
     form = {"csrf_token": Console.token(page)}
     assert client.post("/console/sign-in/provider", data=form).status_code == 404
     assert client.get(CALLBACK).status_code == 404
-
-
-@pytest.fixture
-def mock_provider() -> Iterator[str]:
-    """The independent provider `oidc-provider-mock`, in a process of its own."""
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
-    environment = {"AUTHLIB_INSECURE_TRANSPORT": "1", "PATH": "/usr/bin:/bin"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        try:
-            urllib3.request("GET", f"{url}/jwks", retries=False, timeout=1)
-            break
-        except urllib3.exceptions.HTTPError:
-            time.sleep(0.1)
-    try:
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def test_a_provider_that_we_did_not_write(

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+import translations
+from babel.messages.pofile import read_po
 from repository import ROOT, files, relative
 
 # Pages that were there before translations: whoever changes one marks it and takes it out of here.
@@ -52,3 +54,10 @@ def test_a_template_says_nothing_that_cannot_be_translated(path: Path) -> None:
     """Every visible word goes through gettext."""
     words = naked(path.read_text(encoding="utf-8"))
     assert bool(words) == (relative(path) in UNMARKED), words
+
+
+def test_the_template_of_translations_is_up_to_date() -> None:
+    """What it has and what the console says are the same; ``make translations`` makes them so."""
+    with translations.TEMPLATE.open("rb") as file:
+        written = read_po(file)
+    assert translations.sentences(written) == translations.sentences(translations.gathered())
