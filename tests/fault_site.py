@@ -410,6 +410,7 @@ class FaultSite:
                     "tpm": {"trusted_aks": [fingerprint]},
                     "snp": {"revocation": "if-available"},
                     "az-snp-vtpm": {"revocation": "if-available"},
+                    "nvidia": {"revocation": "if-available"},
                 },
             },
             "broker": {

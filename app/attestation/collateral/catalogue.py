@@ -19,7 +19,8 @@ from app.trust.errors import ConfigError
 
 # Lower-case segments joined by "/", none of them empty or beginning with a dot: a name is a
 # relative path that cannot leave its folder, on any file system.
-_NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,159}(/[a-z0-9_-][a-z0-9._-]{0,159}){1,7}")
+# A segment is a file's name in an offline folder; the longest is two digests of 48 bytes in hex.
+_NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,199}(/[a-z0-9_-][a-z0-9._-]{0,199}){1,7}")
 
 
 class Form(Enum):

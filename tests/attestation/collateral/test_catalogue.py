@@ -31,7 +31,7 @@ NOT_NAMES = [
     "amd/milan\0",
     "amd/%2e%2e",
     "amd/milän",
-    "amd/" + "a" * 161,
+    "amd/" + "a" * 201,
     "a/" * 8 + "a",
 ]
 

@@ -15,7 +15,8 @@ from fakes import NOON
 from simulated.collateral import MemoryCollateral
 from simulated.nvidia import NONCE, Holder, Plan, Report, SimulatedNVIDIA, evidence, issue
 
-from app.attestation.collateral.nvidia import NVIDIACatalogue
+from app.attestation.collateral.catalogue import is_collateral_name
+from app.attestation.collateral.nvidia import NVIDIACatalogue, ocsp_name
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.formats.nvidia_certificates import parse_certificate
 from app.attestation.formats.nvidia_ocsp import state_name
@@ -111,6 +112,13 @@ CASES: dict[str, tuple[Builder, str]] = {
         "collateral-stale",
     ),
 }
+
+
+def test_the_longest_name_of_a_state_can_be_looked_up() -> None:
+    """A digest of 48 bytes of name and key each, and a serial number of 20 bytes."""
+    name = ocsp_name(b"\xff" * 48, b"\xff" * 48, 2**160 - 1)
+    assert is_collateral_name(name)
+    assert NVIDIACatalogue().find(name) is not None
 
 
 @pytest.mark.parametrize(("build", "expected"), CASES.values(), ids=CASES)
