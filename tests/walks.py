@@ -165,11 +165,44 @@ def propose(walk: Walk) -> None:
         named = {"proposal_id": proposal["proposal_id"]}
         read = walk.operate(f"GET {one}", path_parameters=named).json()
         revision = read["revision"]
+        run = f"{one}/dry-run"
+        walk.operate(f"POST {run}", path_parameters=named, body={"last": 10})
+        walk.operate(f"GET {run}", path_parameters=named)
+        walk.operate(f"DELETE {run}", path_parameters=named)
         revised = {"change": change, "revision": revision}
         walk.operate(f"PUT {one}", path_parameters=named, body=revised)
         verdict = {"revision": revision + 1}
         walk.operate(f"POST {one}/{verb}", path_parameters=named, body=verdict)
     walk.operate(f"GET {path}")
+
+
+def keep_policies(walk: Walk) -> None:
+    """A policy of a scope with its example, from the first version to its end."""
+    for path in ("policies", "policy-templates"):
+        walk.operate(f"GET /api/v1/{path}")
+    one = "/api/v1/policies/{kind}/{policy_id}"
+    named = {"kind": "resource", "policy_id": "scope:resource:walked"}
+    text = "package policy\n\nallow := true\n"
+    walk.operate(f"POST {one}/check", path_parameters=named, body={"text": text})
+    for version in range(2):
+        body = {"text": f"# {version}\n{text}", "based_on": version}
+        walk.operate(f"PUT {one}", path_parameters=named, body=body)
+    walk.operate(f"GET {one}", path_parameters=named)
+    back = {"version": 1, "based_on": 2}
+    walk.operate(f"POST {one}/roll-back", path_parameters=named, body=back)
+    asked = {"plugin": "resource", "resource-path": ["walked", "a", "b"], "query": {}}
+    example = {"input": {}, "data": asked, "expected": {"outcome": "allowed"}, "revision": 0}
+    kept = {**named, "name": "anybody"}
+    walk.operate(f"PUT {one}/examples/{{name}}", path_parameters=kept, body=example)
+    of_releases = {"kind": "release", "outcome": "allowed"}
+    (release, *_) = walk.operate("GET /api/v1/decisions", query=of_releases).json()
+    seen = {"decision_id": release["decision_id"]}
+    decided = {**named, "policy_id": "resource-policy"}
+    walk.operate(f"POST {one}/examples/from-decision", path_parameters=decided, body=seen)
+    walk.operate(f"GET {one}/examples", path_parameters=named)
+    walk.operate(f"POST {one}/examples/run", path_parameters=named, body={})
+    walk.operate(f"DELETE {one}/examples/{{name}}", path_parameters=kept)
+    walk.operate(f"DELETE {one}", path_parameters=named, query={"based_on": 3})
 
 
 def keep_collateral(walk: Walk) -> None:

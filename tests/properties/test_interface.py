@@ -19,6 +19,7 @@ from walks import (
     inspect,
     keep_accounts,
     keep_collateral,
+    keep_policies,
     keep_reference_values,
     keep_secrets,
     observe,
@@ -99,6 +100,7 @@ def test_every_operation_answers_as_described(callers: dict[str, Caller]) -> Non
     )
     observe(walk)
     propose(walk)
+    keep_policies(walk)
     keep_collateral(walk)
     trust(walk)
     inspect(walk, token)
