@@ -71,11 +71,11 @@ class Reader:
         self.page.goto(self.console + path)
 
     def fill_in(self, **fields: str) -> None:
-        """Type into fields of the page by their names, and send their form."""
+        """Type into fields of the page by their names, and send their form by its first button."""
         for name, text in fields.items():
             field = self.page.locator(f"main [name='{name}']")
             field.fill(text)
-        field.locator("xpath=ancestor::form").locator("button[type=submit]").click()
+        field.locator("xpath=ancestor::form").locator("button[type=submit]").first.click()
 
     def press(self, text: str) -> None:
         """Press the button of the page, or follow its link, that says this."""

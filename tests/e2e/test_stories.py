@@ -99,7 +99,8 @@ def test_from_denied_to_allowed(
     author.press("Why")
     expect(author.page.locator("main")).to_contain_text("svn")
     author.page.get_by_role("button", name="Open as a draft").first.click()
-    expect(author.page.get_by_role("status").filter(has_text="proposal")).to_be_visible()
+    author.page.wait_for_url("**/console/proposals/*")
+    expect(author.page.locator("main")).to_contain_text("svn")
     approve(app, admin.headers())
     stdout, said = fetch(server)
     assert stdout == "hunter2 no more", said
