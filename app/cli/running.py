@@ -45,11 +45,11 @@ def demo(state: Path, port: int) -> None:
 @CONFIG
 def check_config(config_path: Path | None) -> None:
     """Check the settings and everything that they name, and list every fault."""
-    from app import named
+    from app.named.checking import check_named
 
     settings = load_settings(config_path)
     configure_logs(QUIET)
-    named.check(settings)
+    check_named(settings)
     for name in insecure_settings(settings):
         click.echo(f"insecure: {name}")
     click.echo("the settings are fine")

@@ -7,11 +7,12 @@ from functools import partial
 
 from flask import Flask
 
-from app import named
 from app.blueprints.services import Services
 from app.console.reference_value_imports import Imports
 from app.console.secret_reach import SecretReach
-from app.named import Faults
+from app.named.checking import check_named
+from app.named.database import database_url
+from app.named.faults import Faults
 from app.settings import Settings
 from app.store.database import Database, init_app
 from app.store.decision_hours import SQLDecisionHours
@@ -74,8 +75,8 @@ def prepare(settings: Settings) -> None:
         ConfigError: the settings name things that are not there; it lists every fault.
         StoreUnavailableError: the database does not answer.
     """
-    named.check(settings)
-    database = Database.from_url(named.database_url(settings.database))
+    check_named(settings)
+    database = Database.from_url(database_url(settings.database))
     try:
         upgrade(database)
         base = foundations(settings, database)
@@ -97,7 +98,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         StoreUnavailableError: the database does not answer.
     """
     pool_size = settings.database.pool_size
-    database = init_app(app, named.database_url(settings.database), pool_size=pool_size)
+    database = init_app(app, database_url(settings.database), pool_size=pool_size)
     if not current_is_head(database):
         raise ConfigError(["the database has another schema; `vouchgate serve` brings it to ours"])
     base = foundations(settings, database)

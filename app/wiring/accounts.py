@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from app import named
 from app.console.api_tokens import APITokens
 from app.console.first_run import FirstRun
 from app.console.guest_snippets import GuestAddresses, GuestSnippets, guest_snippets
@@ -10,6 +9,9 @@ from app.console.identity_provider import IdentityProvider
 from app.console.operators import OperatorService
 from app.console.permissions import Role
 from app.console.single_sign_on import RoleMapping, SingleSignOn
+from app.named.certificates import authority
+from app.named.database import database_url
+from app.named.identities import oidc_client
 from app.settings import Settings
 from app.store.api_tokens import SQLAPITokenStore
 from app.store.console_sessions import SQLConsoleSessionStore
@@ -38,7 +40,7 @@ def first_run(base: Foundations, accounts: OperatorService) -> FirstRun:
 
 def lacks_owner(settings: Settings) -> bool:
     """Whether a prepared database has no owner yet; it is opened and closed for the question."""
-    database = Database.from_url(named.database_url(settings.database))
+    database = Database.from_url(database_url(settings.database))
     try:
         return not any(each.role is Role.OWNER for each in SQLOperatorStore(database).all())
     finally:
@@ -51,7 +53,7 @@ def single_sign_on(base: Foundations) -> SingleSignOn | None:
     if oidc is None:
         return None
     redirect_uri = f"{base.settings.console_url}/console/sign-in/provider/callback"
-    client = named.oidc_client(oidc, redirect_uri)
+    client = oidc_client(oidc, redirect_uri)
     return SingleSignOn(
         provider=IdentityProvider(client, base.clock.now),
         mapping=RoleMapping(
@@ -74,6 +76,6 @@ def guest_files(settings: Settings) -> GuestSnippets:
         GuestAddresses(
             as_url=url if "as" in settings.roles else None,
             kbs_url=url if "kbs" in settings.roles else None,
-            authority=named.authority(settings.server),
+            authority=authority(settings.server),
         )
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from importlib.metadata import version
 
-from app import named
 from app.attestation.challenges import Challenges
 from app.attestation.collateral.sources import CollateralSources
 from app.attestation.ear import Issuer as TokenIssuer
+from app.attestation.extractors import load_extractors
 from app.attestation.inspection import EvidenceInspector, UnkeptCollateral
 from app.attestation.policies import AttestationPolicies
 from app.attestation.reference_values import ReferenceValues
 from app.attestation.service import AppraisalRules, AttestationService
+from app.named.reference_values import open_message_signers
+from app.named.verifiers import open_verifiers
 from app.settings import (
     Settings,
 )
@@ -45,7 +47,7 @@ def attestation_service(base: Foundations, collateral: CollateralSources) -> Att
     settings = base.settings.attestation
     challenge_keys = TicketKeySource(base.keys, base.sealer, KeyPurpose.CHALLENGE)
     return AttestationService(
-        verifiers=named.verifiers(base.settings),
+        verifiers=open_verifiers(base.settings),
         collateral=collateral,
         policies=attestation_policies(base),
         reference_values=reference_values(base),
@@ -102,8 +104,8 @@ def reference_values(base: Foundations) -> ReferenceValues:
     """Reference values, and the extractors that read messages."""
     return ReferenceValues(
         store=SQLReferenceValueStore(base.database),
-        extractors=named.extractors(base.settings.rvps),
-        signers=named.message_signers(base.settings.rvps),
+        extractors=load_extractors(base.settings.rvps.extractors),
+        signers=open_message_signers(base.settings.rvps),
         revisions=base.revisions,
         transactions=base.database.transaction,
         audit=base.audit,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from importlib import resources
 
-from app import named
 from app.attestation.service import AttestationService
 from app.broker.appraisers.circuit_breaker import CircuitBreaker
 from app.broker.appraisers.remote_as import RemoteAppraiser
@@ -18,6 +17,7 @@ from app.broker.policies import ResourcePolicies
 from app.broker.release import ReleaseService
 from app.broker.service import BrokerService
 from app.broker.tokens import TokenVerifier
+from app.named.issuers import appraiser_client
 from app.store.secrets import SQLSecretStore
 from app.store.sessions import SQLSessionStore
 from app.trust.appraiser import Appraiser
@@ -112,7 +112,7 @@ def _remote_appraiser(base: Foundations, verifier: TokenVerifier) -> Appraiser:
     assert remote is not None, "asked for only when settings name one"
     return RemoteAppraiser(
         url=remote.url.rstrip("/"),
-        client=named.appraiser_client(remote),
+        client=appraiser_client(remote),
         breaker=CircuitBreaker(),
         verifier=verifier,
         decisions=base.decisions,

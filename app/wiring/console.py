@@ -10,7 +10,6 @@ from functools import cache
 from argon2 import PasswordHasher
 from sqlalchemy import make_url
 
-from app import named
 from app.attestation.collateral.refresher import Refresher
 from app.attestation.collateral.sources import CollateralSources
 from app.attestation.replay import replay as replay_appraisal
@@ -36,6 +35,8 @@ from app.console.reference_value_use import ReferenceValueUse
 from app.console.second_factors import SecondFactors
 from app.console.sessions import ConsoleSessions, SessionTimes
 from app.console.sign_ins import KINDS, SignIns
+from app.named.checking import check_named
+from app.named.identities import open_identity_providers
 from app.settings import (
     Settings,
     insecure_settings,
@@ -137,7 +138,7 @@ def admin_tokens(base: Foundations) -> AdminTokens:
     """Bearer tokens of whoever calls the admin REST API."""
     settings = base.settings.admin
     rules = [AccessRule(rule.role, frozenset(rule.methods), rule.paths) for rule in settings.access]
-    return AdminTokens(named.identity_providers(settings), rules, base.clock)
+    return AdminTokens(open_identity_providers(settings), rules, base.clock)
 
 
 def replay(base: Foundations) -> Callable[[DecisionRecord], Replayed]:
@@ -264,7 +265,7 @@ def effective_settings(settings: Settings) -> EffectiveSettings:
     """The settings as they count; what they name is looked at again, as at a start."""
     origins = settings.origins if isinstance(settings, ReadSettings) else {}
     try:
-        named.check(settings)
+        check_named(settings)
         faults: tuple[str, ...] = ()
     except ConfigError as error:
         faults = error.faults

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app import named
 from app.broker.issuer_keys import BuiltInKeys
 from app.broker.issuers import Issuer, IssuerKind
 from app.broker.trusted_issuers import TrustedIssuers
 from app.console.certificates import CertificateLine, CertificateText, certificate_lines
 from app.console.issuer_requests import IssuerDesk
+from app.named.issuers import open_issuers
 from app.store.issuers import SQLIssuerStore
 from app.trust.errors import ConfigError, IssuerUnusableError
 from app.trust.http_client import PooledHTTPClient
@@ -66,7 +66,7 @@ def _clients(base: Foundations) -> IssuerClients:
 
 
 def _configured(base: Foundations) -> list[Issuer]:
-    trusted = named.issuers(base.settings.broker)
+    trusted = open_issuers(base.settings.broker)
     if "as" in base.settings.roles:
         keys = BuiltInKeys(base.token_keys)
         issuer = base.settings.token_issuer

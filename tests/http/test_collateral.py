@@ -13,9 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from servers import AdminKey, make_settings
 
-from app import named
 from app.blueprints.deps import EXTENSION
 from app.factory import build
+from app.named.checking import check_named
 from app.trust.errors import ConfigError
 
 PATH = "/api/v1/collateral"
@@ -164,4 +164,4 @@ def test_settings_that_cannot_be_are_faults(
     """Found at the start, before anything is served."""
     settings = make_settings(prepared[0], collateral=collateral)
     with pytest.raises(ConfigError, match="collateral"):
-        named.check(settings)
+        check_named(settings)

@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from servers import AdminKey, make_settings
 
-from app import named
 from app.attestation.collateral.amd import AMDCatalogue
 from app.attestation.collateral.intel import IntelCatalogue
 from app.blueprints.deps import EXTENSION
@@ -24,6 +23,7 @@ from app.lab.client import attest
 from app.lab.faults import Fault
 from app.lab.vendor import Lab
 from app.lab.vendor_service import VendorService
+from app.named.checking import check_named
 from app.trust.errors import ConfigError
 from app.trust.http_client import HTTPReply
 
@@ -79,7 +79,7 @@ def test_a_file_without_roots_is_a_fault(tmp_path: Path, prepared: tuple[Path, A
         attestation: dict[str, Any] = {"verifiers": ["tdx"], "insecure_trust_lab": str(path)}
         settings = make_settings(prepared[0], attestation=attestation)
         with pytest.raises(ConfigError, match="insecure_trust_lab"):
-            named.check(settings)
+            check_named(settings)
 
 
 def test_the_service_knows_its_documents_only() -> None:
