@@ -383,7 +383,8 @@ class ConsoleSettings:
         proof_lifetime_seconds: for so long after signing in, or showing again who it is, an
             operator may do what is dangerous.
         two_person_rule: whether changes of policies and reference values need the approval of
-            someone who did not propose them.
+            someone who did not propose them. It does not cover secrets, examples of policies,
+            issuers, keys, collateral and accounts.
         second_factor_roles: operators of these roles must have a second factor.
         oidc: the provider of single sign-on; ``None`` when there is none.
     """

@@ -10,6 +10,7 @@ from app.blueprints.console.navigation import may
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
 from app.blueprints.parsing import whole_number
+from app.console.changes import PolicyChange
 from app.console.permissions import Permission
 from app.console.policy_shelf import PolicyHistory
 from app.console.policy_templates import policy_templates
@@ -121,9 +122,18 @@ def _add_writing(bp: Blueprint) -> None:
     @access(Permission.POLICY_WRITE)
     def remove_policy(kind: str, policy_id: str) -> ResponseReturnValue:
         seen = whole_number(request.form, "based_on")
+        if services().proposals.rule.two_persons or request.form.get("as") == "draft":
+            return _propose_removal(PolicyChange(PolicyKind(kind), policy_id, None, seen))
         services().policy_shelf.take_away(PolicyKind(kind), policy_id, actor(), based_on=seen)
         flash(_("%(policy)s is taken away; its versions stay to be read.", policy=policy_id))
         return redirect(url_for(".policies"), 303)
+
+
+def _propose_removal(change: PolicyChange) -> ResponseReturnValue:
+    comment = request.form.get("comment", "")
+    proposal = services().proposals.propose(change, actor(), comment=comment)
+    flash(_("The change waits as a proposal; nothing decides otherwise yet."))
+    return redirect(url_for(".proposal", proposal_id=proposal.proposal_id), 303)
 
 
 def history_of(kind: str, policy_id: str) -> PolicyHistory:

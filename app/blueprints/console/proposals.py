@@ -1,8 +1,13 @@
-"""Pages of proposals: what waits, what it would change, and who carries it out."""
+"""Pages of proposals: what waits, what it would change, and who carries it out.
+
+A decision that comes too late, because someone else decided or what it was about has changed, is
+answered with the proposal as it is now and what to do about it.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,13 +17,21 @@ from app.blueprints.console.api_proposals import proposal_query
 from app.blueprints.console.forms import VerdictForm
 from app.blueprints.console.policies import rights
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
+from app.blueprints.errors import REASON_HEADER
+from app.blueprints.gate import access, actor, recently_authenticated
 from app.blueprints.parsing import whole_number
 from app.console.changes import PolicyChange, ReferenceValuesChange
 from app.console.permissions import Permission
 from app.console.policy_texts import DiffRow, compare
 from app.console.proposals import Proposal, ProposalState
-from app.trust.errors import MalformedPolicyError, MalformedRequestError
+from app.trust.errors import (
+    BrokenExamplesError,
+    ConflictError,
+    DomainError,
+    MalformedPolicyError,
+    MalformedReferenceValueError,
+    MalformedRequestError,
+)
 from app.trust.json_types import JSONValue
 
 _ONE = "/proposals/<proposal_id>"
@@ -50,50 +63,44 @@ def _add_reading(bp: Blueprint) -> None:
     @bp.get(_ONE)
     @access(Permission.PROPOSAL_READ)
     def proposal(proposal_id: str) -> ResponseReturnValue:
-        found = services().proposals.get(proposal_id)
-        run = services().dry_runs.go_on(proposal_id)
-        change = found.change
-        return render_template(
-            "console/proposals/show.html",
-            proposal=found,
-            form=VerdictForm(data={"revision": found.revision}),
-            rows=_difference(found),
-            run=run,
-            is_current=run is not None and services().dry_runs.is_current(run),
-            is_author=found.created_by == g.caller.name,
-            is_text=isinstance(change, PolicyChange) and change.text is not None,
-            removal=isinstance(change, PolicyChange) and change.text is None,
-            overtaken=found.is_open and services().proposals.changes.is_overtaken(change),
-            **_review(found),
-            **rights(),
-        )
+        return _page(services().proposals.get(proposal_id))
 
 
 def _add_deciding(bp: Blueprint) -> None:
     @bp.post(f"{_ONE}/approve")
     @access(Permission.PROPOSAL_APPROVE)
+    @recently_authenticated
     def approve_proposal(proposal_id: str) -> ResponseReturnValue:
-        services().proposals.approve(
-            proposal_id, actor(), revision=_seen(), comment=request.form.get("comment", "")
+        revision, comment = _seen(), request.form.get("comment", "")
+        return _decide(
+            proposal_id,
+            lambda: services().proposals.approve(
+                proposal_id, actor(), revision=revision, comment=comment
+            ),
+            _("The change is carried out and counts from now on."),
         )
-        flash(_("The change is carried out and counts from now on."))
-        return redirect(url_for(".proposal", proposal_id=proposal_id), 303)
 
     @bp.post(f"{_ONE}/reject")
     @access(Permission.PROPOSAL_APPROVE)
     def reject_proposal(proposal_id: str) -> ResponseReturnValue:
-        services().proposals.reject(
-            proposal_id, actor(), revision=_seen(), comment=request.form.get("comment", "")
+        revision, comment = _seen(), request.form.get("comment", "")
+        return _decide(
+            proposal_id,
+            lambda: services().proposals.reject(
+                proposal_id, actor(), revision=revision, comment=comment
+            ),
+            _("The proposal is rejected; nothing was changed."),
         )
-        flash(_("The proposal is rejected; nothing was changed."))
-        return redirect(url_for(".proposal", proposal_id=proposal_id), 303)
 
     @bp.post(f"{_ONE}/withdraw")
     @access(Permission.PROPOSAL_WRITE)
     def withdraw_proposal(proposal_id: str) -> ResponseReturnValue:
-        services().proposals.withdraw(proposal_id, actor(), revision=_seen())
-        flash(_("The proposal is withdrawn; nothing was changed."))
-        return redirect(url_for(".proposal", proposal_id=proposal_id), 303)
+        revision = _seen()
+        return _decide(
+            proposal_id,
+            lambda: services().proposals.withdraw(proposal_id, actor(), revision=revision),
+            _("The proposal is withdrawn; nothing was changed."),
+        )
 
 
 def _add_dry_runs(bp: Blueprint) -> None:
@@ -108,6 +115,43 @@ def _add_dry_runs(bp: Blueprint) -> None:
     def cancel_dry_run(proposal_id: str) -> ResponseReturnValue:
         services().dry_runs.cancel(proposal_id)
         return redirect(url_for(".proposal", proposal_id=proposal_id), 303)
+
+
+def _decide(proposal_id: str, step: Callable[[], object], done: str) -> ResponseReturnValue:
+    """Take a step, or show the proposal as it is now with what stands in the way."""
+    try:
+        step()
+    except ConflictError as error:
+        return _too_late(proposal_id, error), 409, {REASON_HEADER: error.code}
+    except (BrokenExamplesError, MalformedPolicyError, MalformedReferenceValueError) as error:
+        # It could be carried out when it was proposed; what it is measured by has changed since.
+        return _too_late(proposal_id, error), 400, {REASON_HEADER: error.code}
+    flash(done)
+    return redirect(url_for(".proposal", proposal_id=proposal_id), 303)
+
+
+def _too_late(proposal_id: str, error: DomainError) -> str:
+    found = services().proposals.get(proposal_id)
+    return _page(found, refusal=error.message, is_revised=found.revision != _seen())
+
+
+def _page(found: Proposal, **shown: object) -> str:
+    run, change = services().dry_runs.go_on(found.proposal_id), found.change
+    return render_template(
+        "console/proposals/show.html",
+        proposal=found,
+        form=VerdictForm(None, data={"revision": found.revision}),
+        rows=_difference(found),
+        run=run,
+        is_current=run is not None and services().dry_runs.is_current(run),
+        is_author=found.created_by == g.caller.name,
+        is_text=isinstance(change, PolicyChange) and change.text is not None,
+        removal=isinstance(change, PolicyChange) and change.text is None,
+        overtaken=found.is_open and services().proposals.changes.is_overtaken(change),
+        **_review(found),
+        **rights(),
+        **shown,
+    )
 
 
 def _views(state: ProposalState | None) -> list[tuple[str, str, bool]]:
