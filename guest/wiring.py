@@ -18,6 +18,7 @@ from guest.attester import Devices
 from guest.cdh.hub import Hub
 from guest.cdh.sealed_secrets import Unsealer
 from guest.cdh.sealing_keys import SealingKeys
+from guest.cdh.shared_fetch import SharedFetch
 from guest.cdh.unwrap_key import unwrap_key
 from guest.clock import Clock, SystemClock
 from guest.detection import find_attester, find_device_attesters
@@ -234,8 +235,9 @@ def build_parts(settings: Settings, outside: Outside) -> Parts:
         tokens = AttestationAgent({KBS_TOKEN: PeerTokenSource(peer)}, outside.clock)
     if hub_socket is not None:
         hub = PeerHub(TTRPCClient(hub_socket))
-        return Parts(operations, hub.get_resource, hub.unseal_secret, hub.unwrap_key)
-    fetch = build_hub(settings, tokens, outside).get_resource
+        fetch = SharedFetch(hub.get_resource)
+        return Parts(operations, fetch, hub.unseal_secret, hub.unwrap_key)
+    fetch = SharedFetch(build_hub(settings, tokens, outside).get_resource)
     unsealer = build_unsealer(settings, fetch)
     return Parts(operations, fetch, unsealer.unseal_secret, lambda it: unwrap_key(it, fetch))
 
