@@ -143,21 +143,28 @@ def _add_serving(commands: Commands) -> None:
 def _add_sealing(commands: Commands) -> None:
     unseal = _command(commands, "unseal", do.unseal, "open a sealed secret and print it")
     unseal.add_argument("file", type=Path, metavar="FILE", help="the sealed secret; - is stdin")
-    seal = _command(commands, "seal", do.seal, "seal a secret for guests; needs no TEE")
-    seal.add_argument("--signing-key", type=Path, required=True, metavar="PEM", help="on P-256")
-    seal.add_argument("--kid", required=True, metavar="ID", help="where guests find the public key")
-    kind = seal.add_mutually_exclusive_group(required=True)
-    kind.add_argument("--vault", metavar="URI", help="seal the name of this resource")
-    kind.add_argument("--envelope", metavar="URI", help="seal FILE under the key at this URI")
-    seal.add_argument("--kek", type=Path, metavar="KEYFILE", help="that key, 32 bytes")
-    seal.add_argument(
-        "--wrap-type", choices=WRAP_TYPES, default=WRAP_TYPES[0], help="cipher of the envelope"
-    )
-    seal.add_argument("file", type=Path, nargs="?", metavar="FILE", help="what to seal; - is stdin")
+    _add_seal(commands)
     key = _command(commands, "sealing-key", do.sealing_key, "print the public key of a sealing key")
     key.add_argument("--signing-key", type=Path, required=True, metavar="PEM", help="on P-256")
     summary = "answer one request of ocicrypt, from standard input"
     _command(commands, "key-provider", do.key_provider, summary)
+
+
+def _add_seal(commands: Commands) -> None:
+    seal = _command(commands, "seal", do.seal, "seal a secret for guests; needs no TEE")
+    add = seal.add_argument
+    add("--signing-key", type=Path, required=True, metavar="PEM", help="on P-256")
+    add("--kid", required=True, metavar="ID", help="where guests find the public key")
+    kind = seal.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--vault", metavar="NAME", help="seal this name: a URI, or the provider's")
+    kind.add_argument("--envelope", metavar="KEY", help="seal FILE under this key: likewise")
+    add("--kek", type=Path, metavar="KEYFILE", help="that key, 32 bytes; of the KBS only")
+    add("--wrap-type", choices=WRAP_TYPES, default=WRAP_TYPES[0], help="cipher of the envelope")
+    add("--provider", default="kbs", metavar="NAME", help="who has the key or secret; kbs")
+    add("--provider-settings", default="{}", metavar="JSON", help="with which guests ask it")
+    add("--annotations", default="{}", metavar="JSON", help="what it binds, or chooses by")
+    add("--credentials", metavar="FOLDER", help="with which it is asked here")
+    add("file", type=Path, nargs="?", metavar="FILE", help="what to seal; - is stdin")
 
 
 def _command(
@@ -167,7 +174,7 @@ def _command(
     summary: str,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-    command.set_defaults(run=run, kind=None, **dict.fromkeys(_SERVING))
+    command.set_defaults(run=run, kind=None, credentials=None, **dict.fromkeys(_SERVING))
     add = command.add_argument
     add("--config", type=Path, metavar="FILE", help="settings in TOML, or JSON (*.json)")
     add("--as-url", metavar="URL", help="of the Attestation Service")
@@ -202,6 +209,9 @@ def _overrides(options: argparse.Namespace) -> JSONObject:
         )
         or None,
         peers=_given(agent_socket=options.peer_agent, hub_socket=options.peer_hub) or None,
+        kms={options.provider.lower(): {"credentials_folder": options.credentials}}
+        if options.credentials
+        else None,
     )
 
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guest.errors import ConfigError
+from guest.errors import ConfigError, KMSUnsupportedError
 from guest.settings import PASSPORT, Settings
 from guest.wire.json_types import JSONObject
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
+    from guest.cdh.sealing import Sealer, Terms
     from guest.wiring import Outside
 
 _MAX_INPUT_BYTES = 4 * 1024 * 1024
@@ -118,18 +119,37 @@ def unseal(options: argparse.Namespace, settings: Settings, outside: Outside) ->
 
 
 def seal(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
-    """Seal a secret; needs no TEE and no server."""
-    from guest.cdh.sealing import Sealer
+    """Seal a secret; needs no TEE, and no server but that of the provider."""
+    from guest.cdh.sealing import KBS, Sealer, Terms
 
     sealer = Sealer(_sealing_key(options.signing_key), options.kid)
+    given = _table(options, "provider_settings"), _table(options, "annotations")
+    terms = Terms(options.provider.lower(), *given)
     if options.vault is not None:
-        sealed = sealer.seal_vault(options.vault)
-    else:
+        sealed = sealer.seal_vault(options.vault, terms)
+    elif terms.provider == KBS:
         if options.kek is None or options.file is None:
             raise ConfigError(["--envelope: needs --kek and the file to seal"])
         kek, plaintext = _read(options.kek), _read(options.file)
         sealed = sealer.seal_envelope(plaintext, options.envelope, kek, options.wrap_type)
+    else:
+        sealed = _seal_with_kms(sealer, terms, options, settings)
     return Output(f"{sealed}\n".encode("ascii"), {"sealed_secret": sealed})
+
+
+def _seal_with_kms(
+    sealer: Sealer, terms: Terms, options: argparse.Namespace, settings: Settings
+) -> str:
+    from guest.kms.ports import Encrypter
+    from guest.kms.registry import opener
+
+    if options.kek is not None or options.file is None:
+        raise ConfigError(["--envelope: needs the file to seal, and no --kek but with kbs"])
+    kms = opener(settings.kms, _nothing)(terms.provider, terms.settings)
+    if not isinstance(kms, Encrypter):
+        raise KMSUnsupportedError(f"the driver of {terms.provider} does not encrypt")
+    plaintext = _read(options.file)
+    return sealer.seal_with(kms, plaintext, options.envelope, terms, options.wrap_type)
 
 
 def sealing_key(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
@@ -196,6 +216,22 @@ def _sealing_key(path: Path) -> ec.EllipticCurvePrivateKey:
         return load_sealing_key(_read(path))
     except WireError as error:
         raise ConfigError([f"{path}: {error}"]) from error
+
+
+def _table(options: argparse.Namespace, name: str) -> JSONObject:
+    """A JSON object that was typed."""
+    from guest.wire.errors import WireError
+    from guest.wire.strict_json import parse_json_object
+
+    try:
+        return parse_json_object(getattr(options, name))
+    except WireError as error:
+        raise ConfigError([f"--{name.replace('_', '-')}: {error}"]) from error
+
+
+def _nothing(uri: str) -> bytes:
+    """Whoever seals has no guest that would fetch."""
+    raise KMSUnsupportedError(f"{uri} is not fetched to seal")
 
 
 def _read(path: Path) -> bytes:

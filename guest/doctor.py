@@ -18,6 +18,7 @@ from guest.aa.measurement import Measurer
 from guest.attester import ChallengedAttester, Devices, path_exists
 from guest.detection import find_attester, find_device_attesters
 from guest.errors import ClockSkewError, ConfigError, GuestError, RefusedError
+from guest.kms.registry import missing_libraries, provider_names
 from guest.settings import PASSPORT, ServiceSettings, Settings
 from guest.wire.json_types import JSONObject
 from guest.wiring import Outside, build_agent, build_hub, devices_of, transport_to
@@ -75,6 +76,7 @@ def examine(settings: Settings, outside: Outside, uri: str | None = None) -> Ite
     """
     devices = devices_of(settings, outside)
     yield _devices(devices)
+    yield _kms_drivers()
     yield from _tee(settings, devices)
     served = _servers(settings)
     if not served:
@@ -103,6 +105,14 @@ def _devices(devices: Devices) -> Finding:
         f"{name} ({path})" for name in paths.__slots__ if path_exists(path := getattr(paths, name))
     ]
     return Finding("devices", OK, ", ".join(there) or "none of those that attesters read")
+
+
+def _kms_drivers() -> Finding:
+    """Which key management services can be asked; a missing library is no fault of a guest."""
+    missing = {name: missing_libraries(name) for name in provider_names()}
+    usable = ", ".join(name for name, libraries in missing.items() if not libraries)
+    others = ", ".join(name for name, libraries in missing.items() if libraries)
+    return Finding("kms-drivers", OK, f"{usable}{f'; not installed: {others}' if others else ''}")
 
 
 def _tee(settings: Settings, devices: Devices) -> Iterator[Finding]:

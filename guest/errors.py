@@ -277,3 +277,59 @@ class NotDecryptedError(SealedSecretError):
 
     code = "not-decrypted"
     exit_code = 45
+
+
+# --- Key management services --------------------------------------------------------------------
+
+
+class KMSError(GuestError):
+    """Base: a key management service did not do what a sealed secret or a packet asks of it."""
+
+
+class KMSUnavailableError(KMSError):
+    """The service was not reached, did not answer in time, or says that it cannot now."""
+
+    code = "kms-unavailable"
+    exit_code = 60
+
+
+class KMSDeniedError(KMSError):
+    """The service refuses these credentials, or does not let them use this key or secret."""
+
+    code = "kms-denied"
+    exit_code = 61
+
+
+class KMSNotFoundError(KMSError):
+    """The service has no such key or secret."""
+
+    code = "kms-not-found"
+    exit_code = 62
+
+
+class KMSAnswerError(KMSError):
+    """The service answered what its interface does not allow, too much, or with a redirect."""
+
+    code = "kms-answer-malformed"
+    exit_code = 63
+
+
+class KMSCredentialsError(KMSError):
+    """The credentials of a service are not where settings say, or are none."""
+
+    code = "kms-credentials-missing"
+    exit_code = 64
+
+
+class KMSExtraError(KMSError):
+    """A driver needs a library that is not installed."""
+
+    code = "kms-extra-missing"
+    exit_code = 65
+
+
+class KMSUnsupportedError(KMSError):
+    """The service is there, and what is asked is none of its operations."""
+
+    code = "kms-unsupported"
+    exit_code = 66

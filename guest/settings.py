@@ -6,13 +6,10 @@ Keys are those of upstream's Attestation Agent and Confidential Data Hub where t
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 from guest.devices.paths import AZURE_METADATA, DEFAULT_AK_HANDLE, DevicePaths
 from guest.errors import ConfigError
@@ -25,8 +22,10 @@ from guest.hardware_settings import (
     tpm_variables,
 )
 from guest.kbs.algorithms import DEFAULT_TEE_KEY_ALGORITHM, TEE_KEY_ALGORITHMS
+from guest.kms_settings import KMSSettings, kms_variables, parse_kms
 from guest.listening import inherited_sockets
 from guest.sections import Section
+from guest.server_settings import MAX_FILE_BYTES, check_url, read_text, root_certificates
 from guest.serving_settings import (
     APISettings,
     PeerSettings,
@@ -53,9 +52,6 @@ KBC_NAME = "cc_kbc"
 COMMAND_LINE = Path("/proc/cmdline")
 
 DEFAULT_KEYS_FOLDER = Path("/run/confidential-containers/cdh/sealed-secret")
-
-_MAX_FILE_BYTES = 1024 * 1024
-_PEM_MARK = "-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +114,7 @@ class Settings:
         event_log: runtime measurement.
         ak_handle: of the attestation key that a TPM keeps.
         azure_metadata: URL of Azure's metadata service.
+        kms: how key management services are reached.
     """
 
     model: str = BACKGROUND_CHECK
@@ -142,6 +139,7 @@ class Settings:
     event_log: EventLogSettings = field(default_factory=EventLogSettings)
     ak_handle: int = DEFAULT_AK_HANDLE
     azure_metadata: str = AZURE_METADATA
+    kms: KMSSettings = field(default_factory=KMSSettings)
 
 
 def load_settings(
@@ -155,8 +153,8 @@ def load_settings(
     Args:
         file: TOML, or JSON when its name ends in ``.json``; ``None`` for flags alone.
         overrides: tables and values in the shape of the file; each wins over the file's.
-        environment: asked for ``AA_KBC_PARAMS`` when nothing else names a KBS, and for the TPM when
-            nothing else names one; the process's own when ``None``.
+        environment: asked for ``AA_KBC_PARAMS`` when nothing else names a KBS, and for the TPM and
+            folders of credentials when nothing else names them; the process's own when ``None``.
         command_line: of the kernel; asked for ``agent.aa_kbc_params`` when there is no file, and
             nothing else names a KBS.
 
@@ -172,7 +170,8 @@ def load_settings(
         if parameters is None and file is None:
             parameters = _kernel_argument(command_line)
         merged = _merge(merged, _kbc_parameters(parameters))
-    settings = parse_settings(_merge(tpm_variables(variables), merged))
+    stock = tpm_variables(variables) | kms_variables(variables)
+    settings = parse_settings(_merge(stock, merged))
     return replace(settings, inherited_sockets=inherited_sockets(variables, os.getpid()))
 
 
@@ -209,6 +208,7 @@ def parse_settings(document: JSONObject) -> Settings:
         event_log=parse_event_log(root.section("eventlog_config")),
         ak_handle=parse_ak_handle(root.section("tpm")),
         azure_metadata=parse_azure_metadata(root.section("azure")),
+        kms=parse_kms(root.section("kms")),
     )
     root.close()
     if faults:
@@ -218,7 +218,7 @@ def parse_settings(document: JSONObject) -> Settings:
 
 def _load_document(file: Path) -> JSONObject:
     try:
-        if file.stat().st_size > _MAX_FILE_BYTES:
+        if file.stat().st_size > MAX_FILE_BYTES:
             raise ConfigError([f"{file}: is larger than a configuration"])
         text = file.read_text(encoding="utf-8")
         return parse_json_object(text) if file.suffix == ".json" else parse_toml(text)
@@ -277,14 +277,14 @@ def _service(section: Section | None, certificate_key: str) -> ServiceSettings |
     if section is None:
         return None
     url = section.text("url")
-    roots = _root_certificates(section, certificate_key)
+    roots = root_certificates(section, certificate_key)
     system_roots = section.flag("system_roots")
     algorithm = section.choice("tee_key_algorithm", TEE_KEY_ALGORITHMS)
     section.close()
     if url is None:
         section.fault("url", "must be there")
         return None
-    _check_url(section, url)
+    check_url(section, "url", url)
     if url.startswith("https:") and (roots is None) != system_roots:
         section.fault(
             certificate_key,
@@ -293,52 +293,9 @@ def _service(section: Section | None, certificate_key: str) -> ServiceSettings |
     return ServiceSettings(url.rstrip("/"), roots, algorithm or DEFAULT_TEE_KEY_ALGORITHM)
 
 
-def _check_url(section: Section, url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        port_is_valid = parts.port != 0
-    except ValueError:
-        section.fault("url", "is no URL")
-        return
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
-        section.fault("url", "must read http(s)://host[:port][/path] and nothing more")
-    elif not port_is_valid or not url.isascii() or any(character <= " " for character in url):
-        section.fault("url", "is no URL")
-    elif parts.scheme == "http" and not _is_loopback(parts):
-        section.fault("url", "plain http is for loopback addresses only")
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    # RFC 6761, section 6.3: the name localhost is loopback.
-    host = parts.hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _root_certificates(section: Section, key: str) -> str | None:
-    """PEM text, given inline or as the path of a file."""
-    value = section.text(key)
-    if value is None:
-        return None
-    pem = value if _PEM_MARK in value else _read_text(section, key, value)
-    if pem is None:
-        return None
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError):
-        section.fault(key, "holds no certificates in PEM")
-        return None
-    return pem
-
-
 def _init_data(root: Section) -> str | None:
     path = root.text("init_data_file")
-    text = None if path is None else _read_text(root, "init_data_file", path)
+    text = None if path is None else read_text(root, "init_data_file", path)
     if text is None:
         return None
     try:
@@ -346,22 +303,6 @@ def _init_data(root: Section) -> str | None:
     except WireError as error:
         root.fault("init_data_file", str(error))
         return None
-
-
-def _read_text(section: Section, key: str, path: str) -> str | None:
-    try:
-        with Path(path).open("rb") as file:
-            raw = file.read(_MAX_FILE_BYTES + 1)
-        if len(raw) > _MAX_FILE_BYTES:
-            section.fault(key, f"{path} has more than {_MAX_FILE_BYTES} bytes")
-            return None
-        # Bytes, not text mode: init data is hashed as it is, line ends included.
-        return raw.decode("utf-8")
-    except OSError as error:
-        section.fault(key, f"{path}: {error.strerror}")
-    except ValueError:
-        section.fault(key, f"{path} is not UTF-8 text")
-    return None
 
 
 def _log_level(section: Section | None) -> str:

@@ -28,6 +28,7 @@ from guest.errors import ConfigError
 from guest.kbs.client import KBSClient
 from guest.kbs.transport import Transport
 from guest.kms.ports import ResourceFetcher
+from guest.kms.registry import opener
 from guest.rest.api import API
 from guest.rpc import agent_service as rpc
 from guest.rpc.hub_service import HubService
@@ -172,13 +173,13 @@ def build_unsealer(settings: Settings, fetch: ResourceFetcher) -> Unsealer:
         settings: of the guest.
         fetch: brings resources.
     """
-    believed = settings.sealed_secrets
+    believed, services = settings.sealed_secrets, opener(settings.kms, fetch)
     if believed.insecure_skip_verification:
-        return Unsealer(fetch, keys=None)
+        return Unsealer(fetch, None, services)
     keys = SealingKeys(
         fetch, believed.keys_folder, believed.trusted_key_ids, believed.insecure_any_key
     )
-    return Unsealer(fetch, keys)
+    return Unsealer(fetch, keys, services)
 
 
 @dataclass(frozen=True, slots=True)

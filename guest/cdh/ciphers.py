@@ -18,7 +18,7 @@ GCM_IV_BYTES = 12
 IV_BYTES = {A256GCM: GCM_IV_BYTES, A256CTR: 16}
 
 
-def encrypt(key: bytes, data: bytes, iv: bytes, wrap_type: str) -> bytes:
+def encrypt(key: bytes | bytearray, data: bytes, iv: bytes, wrap_type: str) -> bytes:
     """Encrypt once under a key and an IV that are never used together again.
 
     Args:
@@ -42,7 +42,7 @@ def encrypt(key: bytes, data: bytes, iv: bytes, wrap_type: str) -> bytes:
     return context.update(data) + context.finalize()
 
 
-def decrypt(key: bytes, data: bytes, iv: bytes, wrap_type: str) -> bytes:
+def decrypt(key: bytes | bytearray, data: bytes, iv: bytes, wrap_type: str) -> bytes:
     """The inverse of ``encrypt``. Only ``A256GCM`` notices another key or a change.
 
     Raises:
@@ -61,7 +61,7 @@ def decrypt(key: bytes, data: bytes, iv: bytes, wrap_type: str) -> bytes:
         raise NotDecryptedError("it does not open under this key") from error
 
 
-def _check(key: bytes, iv: bytes, wrap_type: str) -> None:
+def _check(key: bytes | bytearray, iv: bytes, wrap_type: str) -> None:
     if wrap_type not in IV_BYTES:
         raise NotDecryptedError(f"the cipher is none of {', '.join(IV_BYTES)}")
     if len(key) != KEY_BYTES:
@@ -70,7 +70,7 @@ def _check(key: bytes, iv: bytes, wrap_type: str) -> None:
         raise NotDecryptedError(f"an IV of {wrap_type} has {IV_BYTES[wrap_type]} bytes")
 
 
-def _counter(key: bytes, iv: bytes) -> Cipher[modes.CTR]:
+def _counter(key: bytes | bytearray, iv: bytes) -> Cipher[modes.CTR]:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     return Cipher(algorithms.AES256(key), modes.CTR(iv))

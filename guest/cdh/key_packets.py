@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 from guest.cdh.ciphers import IV_BYTES, decrypt
 from guest.errors import MalformedPacketError
-from guest.kms.ports import KMSOptions, ResourceFetcher
-from guest.kms.registry import open_kms
+from guest.kms.ports import ResourceFetcher
+from guest.kms.registry import KMSOpener, opener
+from guest.kms.wiping import wiping
+from guest.kms_settings import KMSSettings
 from guest.wire.encoding import b64_decode, b64_encode
 from guest.wire.errors import WireError
 from guest.wire.json_types import JSONObject
@@ -80,8 +82,12 @@ class KeyPacket:
             annotations=object_value(members.get("annotations", {}), "annotations"),
         )
 
-    def open(self, fetch: ResourceFetcher) -> bytes:
+    def open(self, fetch: ResourceFetcher, kms: KMSOpener | None = None) -> bytes:
         """The payload.
+
+        Args:
+            fetch: brings resources.
+            kms: opens key management services; as settings that say nothing when ``None``.
 
         Raises:
             UnknownProviderError: no driver has the name of the provider.
@@ -90,8 +96,10 @@ class KeyPacket:
         """
         if self.provider == KBS:
             return decrypt(fetch(self.kid), self.wrapped_data, self.iv, self.wrap_type)
-        kms = open_kms(self.provider, KMSOptions(fetch, self.settings))
-        return kms.decrypt(self.wrapped_data, self.kid, self.annotations)
+        open_service = kms or opener(KMSSettings(), fetch)
+        service = open_service(self.provider, self.settings)
+        with wiping(service.decrypt(self.wrapped_data, self.kid, self.annotations)) as payload:
+            return bytes(payload)
 
     def first_version(self) -> bytes:
         """The packet in the layout of upstream's key provider, which every guest reads."""

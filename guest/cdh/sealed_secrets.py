@@ -14,8 +14,10 @@ from typing import NoReturn
 from guest.cdh.ciphers import IV_BYTES, decrypt
 from guest.cdh.sealing_keys import ES256, SealingKeys
 from guest.errors import MalformedSecretError, SecretSignatureError
-from guest.kms.ports import KMSOptions, ResourceFetcher
-from guest.kms.registry import open_kms
+from guest.kms.ports import KMS, ResourceFetcher
+from guest.kms.registry import KMSOpener, opener
+from guest.kms.wiping import wiping
+from guest.kms_settings import KMSSettings
 from guest.wire.encoding import b64_decode, b64url_decode
 from guest.wire.errors import WireError
 from guest.wire.json_types import JSONObject
@@ -41,10 +43,12 @@ class Unsealer:
     Attributes:
         fetch: brings resources.
         keys: which verify; ``None`` verifies nothing, which has to be asked for.
+        kms: opens key management services; as settings that say nothing when ``None``.
     """
 
     fetch: ResourceFetcher = field(repr=False)
     keys: SealingKeys | None
+    kms: KMSOpener | None = None
 
     def unseal_secret(self, text: str) -> bytes:
         """The plaintext of a sealed secret.
@@ -55,6 +59,7 @@ class Unsealer:
             SecretSignatureError: its signature is not of that key.
             UnknownProviderError: no driver has the name of its provider.
             NotDecryptedError: it does not open under its data key.
+            KMSError: a key management service did not give what it needs.
             GuestError: what it needs could not be fetched.
         """
         header, payload, signature = _split(text)
@@ -67,7 +72,7 @@ class Unsealer:
 
     def _vault(self, members: JSONObject) -> bytes:
         name = _text(members, "name")
-        kms = open_kms(_provider(members), self._options(members))
+        kms = self._open(members)
         return kms.get_secret(name, _table(members, "annotations"))
 
     def _envelope(self, members: JSONObject) -> bytes:
@@ -76,12 +81,13 @@ class Unsealer:
             raise MalformedSecretError(f"wrap_type is none of {', '.join(IV_BYTES)}")
         iv, data = _bytes(members, "iv"), _bytes(members, "encrypted_data")
         key_id, encrypted_key = _text(members, "key_id"), _bytes(members, "encrypted_key")
-        kms = open_kms(_provider(members), self._options(members))
-        data_key = kms.decrypt(encrypted_key, key_id, _table(members, "annotations"))
-        return decrypt(data_key, data, iv, wrap_type)
+        kms, annotations = self._open(members), _table(members, "annotations")
+        with wiping(kms.decrypt(encrypted_key, key_id, annotations)) as data_key:
+            return decrypt(data_key, data, iv, wrap_type)
 
-    def _options(self, members: JSONObject) -> KMSOptions:
-        return KMSOptions(self.fetch, _table(members, "provider_settings"))
+    def _open(self, members: JSONObject) -> KMS:
+        open_service = self.kms or opener(KMSSettings(), self.fetch)
+        return open_service(_provider(members), _table(members, "provider_settings"))
 
 
 def _split(text: str) -> tuple[str, str, str]:

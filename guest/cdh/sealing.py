@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from guest.cdh.ciphers import A256GCM, IV_BYTES, KEY_BYTES, encrypt
@@ -12,6 +12,8 @@ from guest.cdh.sealed_secrets import ENVELOPE, PREFIX, VAULT, VERSION
 from guest.cdh.sealing_keys import ES256, verification_key_json
 from guest.errors import ResourceURIError
 from guest.kms.kbs import encrypt_data_key
+from guest.kms.ports import Encrypter
+from guest.kms.wiping import wiping
 from guest.wire.encoding import b64_encode, b64url_encode
 from guest.wire.errors import WireError
 from guest.wire.json_types import JSONObject
@@ -20,7 +22,24 @@ from guest.wire.resource_uri import ResourceURI
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
+KBS = "kbs"
+
 _COORDINATE_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a sealed secret tells the guest about the provider of its key, or of itself.
+
+    Attributes:
+        provider: name of the driver.
+        settings: ``provider_settings``, which the driver is opened with.
+        annotations: what the driver is given with the ciphertext, or with the name.
+    """
+
+    provider: str = KBS
+    settings: JSONObject = field(default_factory=dict)
+    annotations: JSONObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +54,19 @@ class Sealer:
     private_key: ec.EllipticCurvePrivateKey = field(repr=False)
     key_id: str
 
-    def seal_vault(self, uri: str) -> str:
-        """A sealed secret that names a resource.
+    def seal_vault(self, name: str, terms: Terms | None = None) -> str:
+        """A sealed secret that names a secret which a provider keeps.
+
+        Args:
+            name: resource URI, or what another provider calls it.
+            terms: of the provider; the KBS's when ``None``.
 
         Raises:
-            ResourceURIError: it is no resource URI.
+            ResourceURIError: it is to be a resource URI, and is none.
         """
-        return self._sign({"type": VAULT, "name": _checked(uri), "provider": "kbs"})
+        terms = terms or Terms()
+        checked = _checked(name) if terms.provider == KBS else name
+        return self._sign({"type": VAULT, "name": checked}, terms)
 
     def seal_envelope(
         self, plaintext: bytes, kek_id: str, kek: bytes, wrap_type: str = A256GCM
@@ -58,23 +83,44 @@ class Sealer:
             ResourceURIError: ``kek_id`` is no resource URI.
             NotDecryptedError: the key has not 32 bytes, or the cipher is unknown.
         """
-        data_key, iv = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(IV_BYTES[wrap_type])
-        payload = {
-            "type": ENVELOPE,
-            "provider": "kbs",
-            "key_id": _checked(kek_id),
-            "encrypted_key": b64_encode(encrypt_data_key(data_key, kek)),
-            "encrypted_data": b64_encode(encrypt(data_key, plaintext, iv, wrap_type)),
-            "wrap_type": wrap_type,
-            "iv": b64_encode(iv),
-        }
-        return self._sign(payload)
+        key_id = _checked(kek_id)
+        with wiping(bytearray(secrets.token_bytes(KEY_BYTES))) as data_key:
+            encrypted_key = encrypt_data_key(bytes(data_key), kek)
+            payload = _envelope(key_id, encrypted_key, data_key, plaintext, wrap_type)
+        return self._sign(payload, Terms())
 
-    def _sign(self, payload: JSONObject) -> str:
+    def seal_with(
+        self, kms: Encrypter, plaintext: bytes, key_id: str, terms: Terms, wrap_type: str = A256GCM
+    ) -> str:
+        """The same, with the data key encrypted by a key management service.
+
+        Args:
+            kms: which encrypts; opened with the settings of ``terms``.
+            plaintext: to seal.
+            key_id: of the key, as the service names it.
+            terms: of the service; its annotations are what the service is to bind.
+            wrap_type: ``A256GCM`` or ``A256CTR``.
+
+        Raises:
+            NotDecryptedError: the cipher is unknown.
+            GuestError: the service did not encrypt.
+        """
+        with wiping(bytearray(secrets.token_bytes(KEY_BYTES))) as data_key:
+            wrapped = kms.encrypt(bytes(data_key), key_id, terms.annotations)
+            payload = _envelope(key_id, wrapped.ciphertext, data_key, plaintext, wrap_type)
+        return self._sign(payload, replace(terms, annotations=wrapped.annotations))
+
+    def _sign(self, payload: JSONObject, terms: Terms) -> str:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-        whole = {"version": VERSION, **payload, "provider_settings": {}, "annotations": {}}
+        whole = {
+            "version": VERSION,
+            **payload,
+            "provider": terms.provider,
+            "provider_settings": terms.settings,
+            "annotations": terms.annotations,
+        }
         signed = f"{_encoded({'alg': ES256, 'kid': self.key_id})}.{_encoded(whole)}"
         der = self.private_key.sign(signed.encode("ascii"), ec.ECDSA(hashes.SHA256()))
         numbers = utils.decode_dss_signature(der)
@@ -104,6 +150,20 @@ def load_sealing_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
 def public_jwk(key: ec.EllipticCurvePrivateKey) -> str:
     """What guests verify with, to be stored under the key id: one line of JSON."""
     return json.dumps(verification_key_json(key.public_key()), separators=(",", ":"))
+
+
+def _envelope(
+    key_id: str, encrypted_key: bytes, data_key: bytearray, plaintext: bytes, wrap_type: str
+) -> JSONObject:
+    iv = secrets.token_bytes(IV_BYTES[wrap_type])
+    return {
+        "type": ENVELOPE,
+        "key_id": key_id,
+        "encrypted_key": b64_encode(encrypted_key),
+        "encrypted_data": b64_encode(encrypt(data_key, plaintext, iv, wrap_type)),
+        "wrap_type": wrap_type,
+        "iv": b64_encode(iv),
+    }
 
 
 def _checked(uri: str) -> str:

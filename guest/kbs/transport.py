@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -21,6 +20,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 from urllib3.exceptions import ProtocolError as BrokenConnectionError
 
+from guest.bounded_http import TooLargeError, TooSlowError, read_body, tls_context
 from guest.clock import Clock
 from guest.errors import ProtocolError, TLSError, UnreachableError
 from guest.settings import ServiceSettings
@@ -33,7 +33,6 @@ DEFAULT_WAIT = timedelta(seconds=1)
 # What upstream's guests send; servers tell guests from browsers by it.
 USER_AGENT = "attestation-agent-kbs-client/0.1.0 vouchgate-guest"
 
-_CHUNK_BYTES = 64 * 1024
 _BUSY = frozenset({429, 503})
 
 _log = logging.getLogger(__name__)
@@ -156,28 +155,17 @@ class Transport:
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> Reply:
         try:
-            body = b"".join(self._chunks(response))
-        except BaseException:
-            # What is left unread would be taken for the next answer.
-            response.close()
-            raise
-        finally:
-            # Also a closed connection: the pool has one place, and waits for it.
-            response.release_conn()
+            body = read_body(
+                response, self._clock.elapsed, within=self._timeout, most_bytes=MAX_REPLY_BYTES
+            )
+        except TooLargeError as error:
+            reason = "the server's answer is larger than any that is expected"
+            raise ProtocolError(reason) from error
+        except TooSlowError as error:
+            raise UnreachableError("the server did not finish its answer in time") from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         cookies = tuple(response.headers.getlist("Set-Cookie"))
         return Reply(response.status, headers, body, cookies)
-
-    def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        deadline = self._clock.elapsed() + self._timeout
-        size = 0
-        for chunk in response.stream(_CHUNK_BYTES, decode_content=False):
-            size += len(chunk)
-            if size > MAX_REPLY_BYTES:
-                raise ProtocolError("the server's answer is larger than any that is expected")
-            if self._clock.elapsed() > deadline:
-                raise UnreachableError("the server did not finish its answer in time")
-            yield chunk
 
 
 def _pool(service: ServiceSettings, timeout: float) -> urllib3.HTTPConnectionPool:
@@ -186,20 +174,10 @@ def _pool(service: ServiceSettings, timeout: float) -> urllib3.HTTPConnectionPoo
     host = parts.hostname or ""
     if parts.scheme == "http":
         return urllib3.HTTPConnectionPool(host, parts.port, timeout=limits, maxsize=1, block=True)
-    context = _tls_context(service.root_certificates)
+    context = tls_context(service.root_certificates)
     return urllib3.HTTPSConnectionPool(
         host, parts.port, timeout=limits, maxsize=1, block=True, ssl_context=context
     )
-
-
-def _tls_context(root_certificates: str | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if root_certificates is None:
-        context.load_default_certs()
-        return context
-    context.load_verify_locations(cadata=root_certificates)
-    return context
 
 
 def _connection_error(error: HTTPError) -> TLSError | UnreachableError:

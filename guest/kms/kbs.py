@@ -14,6 +14,8 @@ from guest.cdh.ciphers import A256GCM, GCM_IV_BYTES, decrypt, encrypt
 from guest.kms.ports import KMS, KMSOptions, ResourceFetcher
 from guest.wire.json_types import JSONObject
 
+LIBRARIES: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class KBSDriver:
@@ -21,7 +23,7 @@ class KBSDriver:
 
     fetch: ResourceFetcher = field(repr=False)
 
-    def decrypt(self, ciphertext: bytes, key_id: str, annotations: JSONObject) -> bytes:  # noqa: ARG002  (port)
+    def decrypt(self, ciphertext: bytes, key_id: str, annotations: JSONObject) -> bytearray:  # noqa: ARG002  (port)
         """The data key that was encrypted under a key of the KBS.
 
         Raises:
@@ -29,7 +31,7 @@ class KBSDriver:
             GuestError: the key could not be fetched.
         """
         iv, wrapped = ciphertext[:GCM_IV_BYTES], ciphertext[GCM_IV_BYTES:]
-        return decrypt(self.fetch(key_id), wrapped, iv, A256GCM)
+        return bytearray(decrypt(self.fetch(key_id), wrapped, iv, A256GCM))
 
     def get_secret(self, name: str, annotations: JSONObject) -> bytes:  # noqa: ARG002  (port)
         """The resource of this URI.

@@ -187,3 +187,10 @@ def test_each_server_is_asked_once(url: str, serve: Any, servers: Servers) -> No
     other = serve(servers).url
     assert {"kbs", "kbs-tokens"} <= found(configured(url, kbc={"url": other})).keys()
     assert "kbs-tokens" not in found(configured(url))
+
+
+def test_says_which_kms_drivers_are_usable(url: str) -> None:
+    """Those whose libraries are installed; here that is all of them."""
+    finding = found(configured(url))["kms-drivers"]
+    assert finding.state == OK
+    assert {"aws", "kbs"} <= set(finding.detail.split(", "))

@@ -167,7 +167,7 @@ def test_refuses_other_envelopes(
 
 
 @pytest.mark.parametrize("payload", [VAULT, ENVELOPE])
-@pytest.mark.parametrize("provider", ["aliyun", "aws", "ehsm", "ports", "registry", "../kbs", ""])
+@pytest.mark.parametrize("provider", ["ehsm", "acme", "ports", "registry", "../kbs", ""])
 def test_names_the_providers_that_exist(
     unsealer: Unsealer, signing_key: Any, payload: dict[str, Any], provider: str
 ) -> None:
