@@ -17,7 +17,16 @@ from guest.wire.json_types import JSONObject
 
 # What is in the package and is no driver.
 _OTHERS = frozenset(
-    {"credentials", "exchange", "libraries", "members", "ports", "registry", "wiping"}
+    {
+        "credentials",
+        "exchange",
+        "libraries",
+        "members",
+        "ports",
+        "registry",
+        "requests_adapter",
+        "wiping",
+    }
 )
 
 # Opens the service of a provider, with the ``provider_settings`` of whoever sealed.

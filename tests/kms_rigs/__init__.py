@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from kms_rigs import aws
+from kms_rigs import aws, pkcs11, vault
 from kms_rigs.rig import Rig
 
 
@@ -15,7 +15,11 @@ class _Starter(Protocol):
     def __call__(self, folder: Path) -> AbstractContextManager[Rig]: ...
 
 
-_STARTERS: dict[str, _Starter] = {"aws": aws.running}
+_STARTERS: dict[str, _Starter] = {
+    "aws": aws.running,
+    "pkcs11": pkcs11.running,
+    "vault": vault.running,
+}
 
 PROVIDERS = tuple(_STARTERS)
 
