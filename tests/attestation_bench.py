@@ -28,6 +28,7 @@ from app.attestation.ear import Issuer
 from app.attestation.evidence import Verifier
 from app.attestation.extractors.sample import EXTRACTOR
 from app.attestation.policies import AttestationPolicies
+from app.attestation.reference_value_messages import MessageReader
 from app.attestation.reference_values import ReferenceValues
 from app.attestation.service import AppraisalRules, AttestationService
 from app.attestation.verifiers.sample import VERIFIER
@@ -96,7 +97,7 @@ class ASBench:
             ),
             reference_values=ReferenceValues(
                 store=MemoryReferenceValues(self.db),
-                extractors={"sample": EXTRACTOR},
+                messages=MessageReader({"sample": EXTRACTOR}, (), self.clock),
                 rule=ChangeRule(),
                 **common,
             ),

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from app.attestation.extractors import Extracted, Extractor
-from app.attestation.message_signers import Signer, TrustedSigners
+from app.attestation.reference_value_form import check_form, is_name
+from app.attestation.reference_value_lookup import HeldValues, RecordingLookup
+from app.attestation.reference_value_messages import MessageReader, Provenance, ReadMessage
 from app.trust.approvals import Approval, ChangeRule
 from app.trust.audit import Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
 from app.trust.errors import (
     MalformedReferenceValueError,
     ReferenceValueNotFoundError,
-    SignerOutOfScopeError,
 )
 from app.trust.json_types import JSONObject, JSONValue
 from app.trust.revisions import RevisionStore
 from app.trust.transactions import Transactions
 from guest.wire.canonical import canonical_json
-from guest.wire.errors import WireError
 
-MESSAGE_VERSION = "0.1.0"
-MAX_NAME_LENGTH = 512
-# A vendor's whole catalogue of firmware fits; a message beyond is a mistake.
-MAX_VALUES = 10_000
 # As upstream's: twelve months (wire.md, section 11.2).
 DEFAULT_LIFETIME = timedelta(days=365)
-_CACHED_VALUES = 10_000
 # Time enough to measure a new image and to have its values approved.
 _EXPIRES_SOON = timedelta(days=30)
 
@@ -46,7 +39,8 @@ class ReferenceValue:
             ``snp_launch_measurement`` and ``rvps:///vendor/firmware:v2`` are names.
         value: any JSON; policies usually expect a list.
         expires_at: from then on the value does not exist for policies.
-        source: where it came from: ``sample``, an extractor's name, a signer.
+        source: how it came, for people: ``console``, ``in-toto, signed by ci``.
+        provenance: the message that it came in; ``None`` when it came in none.
     """
 
     name: str
@@ -54,6 +48,7 @@ class ReferenceValue:
     expires_at: datetime
     registered_at: datetime
     source: str
+    provenance: Provenance | None = None
 
 
 class ExpiryState(StrEnum):
@@ -89,11 +84,13 @@ class DraftReferenceValue:
 
     Attributes:
         expires_at: ``None`` for the usual lifetime.
+        provenance: the message that it came in; ``None`` when it came in none.
     """
 
     name: str
     value: JSONValue
     expires_at: datetime | None = None
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,59 +166,53 @@ class ReferenceValues:
         self,
         *,
         store: ReferenceValueStore,
-        extractors: Mapping[str, Extractor],
+        messages: MessageReader,
         revisions: RevisionStore,
         transactions: Transactions,
         audit: AuditLog,
         clock: Clock,
         rule: ChangeRule,
-        signers: Sequence[Signer] = (),
         lifetime: timedelta = DEFAULT_LIFETIME,
     ) -> None:
         """Take the collaborators.
 
         Args:
             store: where values live.
-            extractors: the enabled readers of messages, by type.
+            messages: reads those that are enabled.
             revisions: says when values changed.
             transactions: opens the transactions of changes.
             audit: where changes are written down.
             clock: tells the time.
             rule: whether one person may change values alone.
-            signers: whose signed messages are accepted.
             lifetime: of a value whose message gives none.
         """
         self._store = store
-        self._extractors = extractors
+        self._messages = messages
         self._revisions = revisions
         self._transactions = transactions
         self._audit = audit
         self._clock = clock
         self._rule = rule
-        self._signers = tuple(signers)
         self._lifetime = lifetime
-        self._cache = _Cache(-1, {})
+        self._held = HeldValues(store.find)
 
     def register(self, message: JSONObject, actor: Actor) -> list[ReferenceValue]:
         """Read a message and store its values, all or none.
 
         Args:
-            message: ``{"version": "0.1.0", "type": …, "payload": …}``; the version may be missing.
+            message: see ``reference_value_messages``.
             actor: who registers.
 
         Raises:
             NeedsApprovalError: the two-person rule is on.
-            MalformedReferenceValueError: another version, an unknown type, a payload that the type
-                does not read, a name or value of the wrong form, no value at all.
+            DomainError: as ``read``.
         """
         self._rule.require(actor, None)
-        source, values = self.read(message)
-        return self.add([DraftReferenceValue(*each) for each in values.items()], source, actor)
+        read = self.read(message)
+        return self.add(drafts_of(read), str(read.provenance), actor)
 
-    def read(self, message: JSONObject) -> tuple[str, dict[str, JSONValue]]:
-        """The source of the values in a message, and these by name.
-
-        The source is the type, and the signer where the type is signed: ``in-toto, signed by ci``.
+    def read(self, message: JSONObject) -> ReadMessage:
+        """The values in a message, each of which could be registered; nothing is written.
 
         Raises:
             MalformedReferenceValueError: another version, an unknown type, a payload that the type
@@ -230,14 +221,7 @@ class ReferenceValues:
             SignerOutOfScopeError: a name is not its signer's to give.
             UnverifiedError: a signature or a certificate does not hold.
         """
-        source, payload = _parse(message)
-        extractor = self._extractors.get(source)
-        if extractor is None:
-            enabled = ", ".join(sorted(self._extractors)) or "none"
-            raise MalformedReferenceValueError(f"this type of message is not among: {enabled}")
-        extracted = extractor.extract(payload, TrustedSigners(self._signers, self._clock.now()))
-        _check_values(extracted.values)
-        return _told_source(source, extracted), dict(extracted.values)
+        return self._messages.read(message)
 
     def get(self, name: str) -> ReferenceValue:
         """The value of a name.
@@ -245,7 +229,7 @@ class ReferenceValues:
         Raises:
             ReferenceValueNotFoundError: there is none, or it has expired.
         """
-        value = self._store.find(name) if _is_name(name) else None
+        value = self._find(name)
         if value is None or value.expires_at <= self._clock.now():
             raise ReferenceValueNotFoundError("there is no reference value of this name")
         return value
@@ -257,13 +241,12 @@ class ReferenceValues:
 
         Args:
             drafts: the values; of several of one name the last counts.
-            source: how they came, for whoever reads them later.
+            source: how they came, for whoever reads them later, unless they came in a message.
             actor: who adds them.
 
         Raises:
             NeedsApprovalError: the two-person rule is on.
-            MalformedReferenceValueError: a name or value of the wrong form, an expiry that has
-                passed, no value at all.
+            DomainError: as ``check``.
         """
         self._rule.require(actor, None)
         values = self.check(drafts, source)
@@ -277,12 +260,21 @@ class ReferenceValues:
         Raises:
             MalformedReferenceValueError: a name or value of the wrong form, an expiry that has
                 passed, no value at all.
+            UntrustedSignerError, SignerOutOfScopeError: whoever signed the message that a value
+                came in may not sign for it any more.
         """
-        _check_values({draft.name: draft.value for draft in drafts})
+        check_form({draft.name: draft.value for draft in drafts})
+        for draft in drafts:
+            self._messages.require_signer(draft.name, draft.provenance)
         now = self._clock.now()
         values = [
             ReferenceValue(
-                draft.name, draft.value, draft.expires_at or now + self._lifetime, now, source
+                name=draft.name,
+                value=draft.value,
+                expires_at=draft.expires_at or now + self._lifetime,
+                registered_at=now,
+                source=str(draft.provenance or source),
+                provenance=draft.provenance,
             )
             for draft in drafts
         ]
@@ -306,15 +298,15 @@ class ReferenceValues:
 
     def find(self, name: str) -> ReferenceValue | None:
         """The value of a name, expired or not."""
-        return self._store.find(name) if _is_name(name) else None
+        return self._find(name)
 
     def find_all(self, names: Sequence[str]) -> dict[str, ReferenceValue]:
         """The newest value of each of these names that has one, expired or not."""
-        return self._store.find_all([name for name in names if _is_name(name)])
+        return self._store.find_all([name for name in names if is_name(name)])
 
     def history(self, name: str, *, before: int | None, limit: int) -> list[RegisteredValue]:
         """Everything that was ever registered under a name; see ``ReferenceValueStore.history``."""
-        if not _is_name(name):
+        if not is_name(name):
             return []
         return self._store.history(name, before=before, limit=limit)
 
@@ -367,7 +359,7 @@ class ReferenceValues:
         """
         self._rule.require(actor, approval)
         now, by = self._clock.now(), approval.author if approval else actor.name
-        if not _is_name(name) or not self._store.withdraw(name, now, by):
+        if not is_name(name) or not self._store.withdraw(name, now, by):
             raise ReferenceValueNotFoundError("there is no reference value of this name")
         entry = AuditEntry(now, actor, "reference-value:withdraw", name)
         self._audit.append(entry)
@@ -375,96 +367,19 @@ class ReferenceValues:
 
     def lookup(self, revision: int, now: datetime) -> RecordingLookup:
         """What policies ask, as of a revision of ``reference_values`` and a moment."""
-        cache = self._cache
-        if cache.revision < revision:
-            cache = self._cache = _Cache(revision, {})
-        return RecordingLookup(lambda name: self._value(name, cache, now))
+        held = self._held.at(revision, now)
+        return RecordingLookup(lambda name: held(name) if is_name(name) else None)
 
-    def _value(self, name: str, cache: _Cache, now: datetime) -> JSONValue:
-        held = cache.values.get(name)
-        if held is None:
-            if not _is_name(name):
-                return None
-            held = _Held(self._store.find(name))
-            # Evidence may choose the names that a policy asks for, so the cache is bounded.
-            if len(cache.values) >= _CACHED_VALUES:
-                cache.values.clear()
-            cache.values[name] = held
-        found = held.value
-        return None if found is None or found.expires_at <= now else found.value
+    def _find(self, name: str) -> ReferenceValue | None:
+        return self._store.find(name) if is_name(name) else None
 
 
-class RecordingLookup:
-    """Answers a policy, and remembers every answer for the decision record."""
-
-    def __init__(self, find: Callable[[str], JSONValue]) -> None:
-        """Take what finds the value of a name; ``None`` when there is none."""
-        self._find = find
-        self.read: JSONObject = {}
-
-    def __call__(self, name: str) -> JSONValue:
-        """The value of a name, the same throughout one appraisal."""
-        if name not in self.read:
-            self.read[name] = self._find(name)
-        return self.read[name]
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What the store said of a name; ``None`` when it has no value."""
-
-    value: ReferenceValue | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Cache:
-    """What the store said of each name as of one revision."""
-
-    revision: int
-    values: dict[str, _Held]
-
-
-def _parse(message: JSONObject) -> tuple[str, str]:
-    """Type and payload of a message."""
-    if message.get("version", MESSAGE_VERSION) != MESSAGE_VERSION:
-        raise MalformedReferenceValueError(f"the version of a message is {MESSAGE_VERSION}")
-    source, payload = message.get("type"), message.get("payload")
-    if not isinstance(source, str) or not isinstance(payload, str):
-        raise MalformedReferenceValueError("a message has the texts 'type' and 'payload'")
-    return source, payload
-
-
-def _told_source(source: str, extracted: Extracted) -> str:
-    """How values came, once it is known that their signer may give them."""
-    signer = extracted.signer
-    if signer is None:
-        return source
-    if not all(signer.may_name(name) for name in extracted.values):
-        raise SignerOutOfScopeError("a value has a name that is not its signer's to give")
-    return f"{source}, signed by {signer.name}"
-
-
-def _check_values(extracted: Mapping[str, JSONValue]) -> None:
-    if not 1 <= len(extracted) <= MAX_VALUES:
-        raise MalformedReferenceValueError(f"a message holds 1 to {MAX_VALUES} values")
-    for name, value in extracted.items():
-        if not _is_name(name):
-            raise MalformedReferenceValueError(
-                f"a name has 1 to {MAX_NAME_LENGTH} characters and no control characters"
-            )
-        try:
-            canonical_json(value)
-        except WireError as error:
-            raise MalformedReferenceValueError(
-                "a value has no canonical JSON form: no number may be beyond 2^53"
-            ) from error
-
-
-def _is_name(name: str) -> bool:
-    if not 1 <= len(name) <= MAX_NAME_LENGTH:
-        return False
-    # Categories Cc, Cs: control characters, and surrogates that no encoding has.
-    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in name)
+def drafts_of(message: ReadMessage) -> list[DraftReferenceValue]:
+    """The values of a message, with the message that they came in."""
+    return [
+        DraftReferenceValue(name, value, provenance=message.provenance)
+        for name, value in message.values.items()
+    ]
 
 
 def _registered(values: list[ReferenceValue], actor: Actor) -> AuditEntry:

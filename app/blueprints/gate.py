@@ -136,6 +136,21 @@ def actor() -> Actor:
     return Actor(caller.name, caller.role, source)
 
 
+def require(permission: Rule) -> None:
+    """Refuse a caller without a permission, where a view needs one beside that of its rule.
+
+    Raises:
+        PermissionDeniedError: it does not have it.
+    """
+    caller: Caller = g.caller
+    if permission not in caller.permissions:
+        who = f"the role {caller.role}" if caller.token_id is None else "this API token"
+        roles = ", ".join(role for role in Role if permission in PERMISSIONS[role])
+        raise PermissionDeniedError(
+            f"{who} lacks the permission {permission}; roles that have it: {roles}"
+        )
+
+
 def _enforce(rule: Rule) -> None:
     if rule in (PUBLIC, GUEST):
         return
@@ -143,12 +158,7 @@ def _enforce(rule: Rule) -> None:
     g.caller = caller
     if rule is SIGNED_IN:
         return
-    if rule not in caller.permissions:
-        who = f"the role {caller.role}" if caller.token_id is None else "this API token"
-        roles = ", ".join(role for role in Role if rule in PERMISSIONS[role])
-        raise PermissionDeniedError(
-            f"{who} lacks the permission {rule}; roles that have it: {roles}"
-        )
+    require(rule)
     if not listed:
         raise PermissionDeniedError(
             f"the access list does not let the role {caller.role} {request.method} this path"

@@ -10,7 +10,7 @@ import click
 
 from app.blueprints.console.api_proposals import proposal_as_json
 from app.cli.opening import CONFIG, actor, opened
-from app.console.changes import KINDS, change_of_json
+from app.console.changes import KINDS, change_of_caller
 from app.console.dry_runs import DEFAULT_DECISIONS, MAX_DECISIONS, DryRun, DryRunState
 from app.console.proposals import Proposal, ProposalQuery, ProposalState
 from app.trust.errors import ConflictError, MalformedRequestError
@@ -59,7 +59,7 @@ def show_proposal(proposal_id: str, config_path: Path | None) -> None:
 def new_proposal(file: Any, comment: str, config_path: Path | None) -> None:  # noqa: ANN401
     """Propose the change in FILE: JSON as the REST API takes it."""
     try:
-        change = change_of_json(parse_json_object(file.read()))
+        change = change_of_caller(parse_json_object(file.read()))
     except WireError as error:
         raise MalformedRequestError(f"the change does not parse: {error}") from error
     with opened(config_path) as services:

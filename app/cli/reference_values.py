@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from app.attestation.reference_values import DraftReferenceValue, ExpiryState
+from app.attestation.reference_values import DraftReferenceValue, ExpiryState, RegisteredValue
 from app.blueprints.services import Services
 from app.cli.opening import CONFIG, actor, opened
 from app.console.attested_values import take
 from app.console.changes import ReferenceValuesChange
 from app.console.reference_value_files import parse_expiry, parse_value
 from app.trust.errors import MalformedReferenceValueError, ReferenceValueNotFoundError
+from app.trust.json_types import JSONObject
 from guest.wire.errors import WireError
 from guest.wire.strict_json import parse_json_object
 
@@ -32,10 +33,7 @@ def reference_values() -> None:
 @CONFIG
 def register_values(file: Any, config_path: Path | None) -> None:  # noqa: ANN401
     """Register the RVPS message in FILE."""
-    try:
-        message = parse_json_object(file.read())
-    except WireError as error:
-        raise MalformedReferenceValueError(f"{file.name}: {error}") from error
+    message = _message(file)
     with opened(config_path) as services:
         services.reference_values.register(message, actor())
 
@@ -107,19 +105,59 @@ def list_values(
 @click.argument("name")
 @CONFIG
 def show_value(name: str, config_path: Path | None) -> None:
-    """Print everything that was ever registered under NAME, newest first, and who reads it."""
+    """Print the value of NAME, or its last one, where it came from, and who reads it."""
     with opened(config_path) as services:
-        history = services.reference_values.history(name, before=None, limit=500)
-        if not history:
-            raise ReferenceValueNotFoundError("there never was a reference value of this name")
-        for each in history:
-            ended = f"withdrawn by {each.withdrawn_by}" if each.withdrawn_at else "replaced"
-            state = services.reference_values.state_of(each.value) if each.active else ended
-            at = each.value.registered_at.strftime("%Y-%m-%d %H:%M:%S")
-            facts = (at, each.registered_by, each.value.source, state, json.dumps(each.value.value))
-            click.echo("\t".join(facts))
+        newest, *_ = _history(services, name, 1)
+        value, provenance = newest.value, newest.value.provenance
         readers = services.reference_value_use.survey().by_policies.get(name, ())
-        click.echo(f"read by {', '.join(readers) or 'no policy'}")
+        facts = {
+            "value": json.dumps(value.value),
+            "state": _state(services, newest),
+            "expires": value.expires_at.isoformat(),
+            "registered": f"{value.registered_at.isoformat()} by {newest.registered_by}",
+            "source": value.source,
+            "extractor": provenance.extractor if provenance else "-",
+            "signer": (provenance.signer if provenance else None) or "-",
+            "message": provenance.message_digest if provenance else "-",
+            "read by": ", ".join(readers) or "no policy",
+        }
+    for fact, told in facts.items():
+        click.echo(f"{fact}\t{told}")
+
+
+@reference_values.command("history")
+@click.argument("name")
+@CONFIG
+def show_history(name: str, config_path: Path | None) -> None:
+    """List everything that was ever registered under NAME, newest first."""
+    with opened(config_path) as services:
+        for each in _history(services, name, 500):
+            at = each.value.registered_at.strftime("%Y-%m-%d %H:%M:%S")
+            provenance = each.value.provenance
+            facts = (
+                at,
+                each.registered_by,
+                each.value.source,
+                provenance.message_digest if provenance else "-",
+                _state(services, each),
+                json.dumps(each.value.value),
+            )
+            click.echo("\t".join(facts))
+
+
+@reference_values.command("verify")
+@click.argument("file", type=click.File("rb"))
+@CONFIG
+def verify_message(file: Any, config_path: Path | None) -> None:  # noqa: ANN401
+    """Read the RVPS message in FILE as it would be registered: who signed it, and its values."""
+    message = _message(file)
+    with opened(config_path) as services:
+        read = services.reference_values.read(message)
+    click.echo(f"extractor\t{read.provenance.extractor}")
+    click.echo(f"signer\t{read.provenance.signer or '-'}")
+    click.echo(f"message\t{read.provenance.message_digest}")
+    for name, value in read.values.items():
+        click.echo(f"value\t{name}\t{json.dumps(value)}")
 
 
 @reference_values.command("missing")
@@ -160,6 +198,27 @@ def take_values(
                 click.echo(f"{state}\t{each.name}\t{each.part}\t{each.claim}\t{claimed}")
             return
         _carry_out(services, take(offer, names), draft, origin=decision_id)
+
+
+def _message(file: Any) -> JSONObject:  # noqa: ANN401
+    try:
+        return parse_json_object(file.read())
+    except WireError as error:
+        raise MalformedReferenceValueError(f"{file.name}: {error}") from error
+
+
+def _history(services: Services, name: str, limit: int) -> list[RegisteredValue]:
+    """The newest entries of a name, of which there is at least one."""
+    history = services.reference_values.history(name, before=None, limit=limit)
+    if not history:
+        raise ReferenceValueNotFoundError("there never was a reference value of this name")
+    return history
+
+
+def _state(services: Services, entry: RegisteredValue) -> str:
+    if entry.withdrawn_at:
+        return f"withdrawn by {entry.withdrawn_by}"
+    return services.reference_values.state_of(entry.value) if entry.active else "replaced"
 
 
 def _carry_out(

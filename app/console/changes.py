@@ -10,17 +10,19 @@ A change as JSON, in the database and in the REST API alike::
 
 ``text`` is ``null`` to take a policy away; ``based_on`` is the version that was looked at, 0 for a
 new policy. Of reference values the server itself adds ``before``: each name with the value that it
-had when the change was proposed.
+had when the change was proposed; and beside a value that came in a message ``provenance``, with
+``extractor``, ``signer`` and ``message_digest``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from app.attestation.policies import AttestationPolicies
+from app.attestation.reference_value_messages import Provenance
 from app.attestation.reference_values import DraftReferenceValue, ReferenceValues
 from app.broker.policies import ResourcePolicies
 from app.trust.approvals import Approval
@@ -106,14 +108,7 @@ class ReferenceValuesChange:
         return {
             "kind": REFERENCE_VALUES,
             "source": self.source,
-            "register": [
-                {
-                    "name": draft.name,
-                    "value": draft.value,
-                    "expires_at": draft.expires_at.isoformat() if draft.expires_at else None,
-                }
-                for draft in self.register
-            ],
+            "register": [_draft_as_json(draft) for draft in self.register],
             "withdraw": list(self.withdraw),
             "before": dict(self.before),
         }
@@ -122,8 +117,23 @@ class ReferenceValuesChange:
 Change: TypeAlias = PolicyChange | ReferenceValuesChange
 
 
+def change_of_caller(document: JSONValue) -> Change:
+    """A change that somebody sends.
+
+    Only reading a message tells who signed for a value, so what they say of that is not believed.
+
+    Raises:
+        MalformedRequestError: it is of no form that the module names.
+    """
+    change = change_of_json(document)
+    if isinstance(change, PolicyChange):
+        return change
+    drafts = tuple(replace(draft, provenance=None) for draft in change.register)
+    return replace(change, register=drafts, before={}, source="proposal")
+
+
 def change_of_json(document: JSONValue) -> Change:
-    """A change from its JSON.
+    """A change from its JSON, as this server wrote it.
 
     Raises:
         MalformedRequestError: it is of no form that the module names.
@@ -248,7 +258,30 @@ def _draft(entry: JSONValue) -> DraftReferenceValue:
         raise MalformedRequestError("each value to register is an object with a name")
     if entry.get("value") is None:
         raise MalformedRequestError("each value to register has a value, which is not null")
-    return DraftReferenceValue(entry["name"], entry["value"], _moment(entry.get("expires_at")))
+    return DraftReferenceValue(
+        entry["name"],
+        entry["value"],
+        _moment(entry.get("expires_at")),
+        _provenance(entry.get("provenance")),
+    )
+
+
+def _draft_as_json(draft: DraftReferenceValue) -> JSONObject:
+    return {
+        "name": draft.name,
+        "value": draft.value,
+        "expires_at": draft.expires_at.isoformat() if draft.expires_at else None,
+        "provenance": asdict(draft.provenance) if draft.provenance else None,
+    }
+
+
+def _provenance(document: JSONValue) -> Provenance | None:
+    if document is None:
+        return None
+    try:
+        return Provenance(**document)
+    except TypeError as error:
+        raise MalformedRequestError("provenance has another form") from error
 
 
 def _moment(text: JSONValue) -> datetime | None:

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.attestation.reference_values import DraftReferenceValue
+from app.attestation.reference_value_messages import ReadMessage
+from app.attestation.reference_values import DraftReferenceValue, drafts_of
 from app.trust.errors import MalformedReferenceValueError
 from app.trust.json_types import JSONObject, JSONValue
 from guest.wire.errors import WireError
@@ -29,8 +30,7 @@ _COLUMNS = ({"name", "value"}, {"name", "value", "expires_at"})
 _MEMBERS = {"name", "value", "expires_at"}
 _SPACE = " \t\r\n"
 
-# Reads a message: its type, and the values in it by name.
-MessageReader = Callable[[JSONObject], tuple[str, dict[str, JSONValue]]]
+ReadsMessages = Callable[[JSONObject], ReadMessage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ParsedFile:
 
 
 def parse_file(
-    content: bytes, filename: str, read_message: MessageReader, *, source: str
+    content: bytes, filename: str, read_message: ReadsMessages, *, source: str
 ) -> ParsedFile:
     """Read a file.
 
@@ -157,7 +157,7 @@ def _lenient(text: str) -> JSONValue:
         return text
 
 
-def _parse_json_text(text: str, read_message: MessageReader, source: str) -> ParsedFile:
+def _parse_json_text(text: str, read_message: ReadsMessages, source: str) -> ParsedFile:
     try:
         document = parse_json(text)
     except WireError as error:
@@ -190,7 +190,7 @@ def _json_fault(text: str, error: WireError) -> Fault:
     return Fault(None, str(error))
 
 
-def _parse_entries(text: str, read_message: MessageReader, source: str) -> ParsedFile:
+def _parse_entries(text: str, read_message: ReadsMessages, source: str) -> ParsedFile:
     entries = list(_elements(text))
     messages = [(line, each) for line, each in entries if _is_message(each)]
     if messages and len(messages) == len(entries):
@@ -225,20 +225,20 @@ def _is_message(document: JSONValue) -> bool:
 
 
 def _read_messages(
-    messages: list[tuple[int, JSONObject]], read_message: MessageReader, source: str
+    messages: list[tuple[int, JSONObject]], read_message: ReadsMessages, source: str
 ) -> ParsedFile:
     drafts: list[LocatedDraft] = []
     faults: list[Fault] = []
-    types: dict[str, None] = {}
+    sources: dict[str, None] = {}
     for line, message in messages:
         try:
-            kind, values = read_message(message)
+            read = read_message(message)
         except MalformedReferenceValueError as error:
             faults.append(Fault(line, error.message))
         else:
-            types[kind] = None
-            drafts += [LocatedDraft(line, DraftReferenceValue(*each)) for each in values.items()]
-    return ParsedFile(", ".join(types) or source, tuple(drafts), tuple(faults))
+            sources[str(read.provenance)] = None
+            drafts += [LocatedDraft(line, draft) for draft in drafts_of(read)]
+    return ParsedFile(", ".join(sources) or source, tuple(drafts), tuple(faults))
 
 
 def _once_each(parsed: ParsedFile) -> ParsedFile:

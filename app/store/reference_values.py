@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
+from app.attestation.reference_value_messages import Provenance
 from app.attestation.reference_values import (
     ANY_EXPIRY,
     ExpiryRange,
@@ -18,7 +19,6 @@ from app.attestation.reference_values import (
 from app.store.database import Database
 from app.store.revisions import Counted, raise_revision
 from app.store.tables import reference_values
-from app.trust.json_types import JSONValue
 
 _COLUMNS = reference_values.c
 _VALUE = select(
@@ -27,6 +27,9 @@ _VALUE = select(
     _COLUMNS.expires_at,
     _COLUMNS.registered_at,
     _COLUMNS.source,
+    _COLUMNS.extractor,
+    _COLUMNS.signer,
+    _COLUMNS.message_digest,
 )
 _FIND = _VALUE.where(_COLUMNS.name == bindparam("of_name"), _COLUMNS.active)
 _FIND_ALL = _VALUE.where(_COLUMNS.name.in_(bindparam("names", expanding=True)), _COLUMNS.active)
@@ -84,7 +87,7 @@ class SQLReferenceValueStore:
             row = connection.execute(_PAST, {"of_name": name, "at": at}).first()
         if row is None or (row.withdrawn_at is not None and row.withdrawn_at <= at):
             return None
-        return ReferenceValue(*row[:-1])
+        return _value(row[:-1])
 
     def put(self, values: list[ReferenceValue], by: str) -> None:
         """Store all of them, replacing what had the same name; history is kept.
@@ -108,6 +111,7 @@ class SQLReferenceValueStore:
                     "registered_by": by,
                     "source": value.source,
                     "value": value.value,
+                    **_columns(value.provenance),
                 }
                 for value in values
             ],
@@ -166,12 +170,18 @@ class SQLReferenceValueStore:
             return [_value(row) for row in rows]
 
 
-def _value(row: Row[str, JSONValue, datetime, datetime, str]) -> ReferenceValue:
-    return ReferenceValue(*row)
+def _columns(provenance: Provenance | None) -> dict[str, str | None]:
+    if provenance is None:
+        return {"extractor": None, "signer": None, "message_digest": None}
+    return asdict(provenance)
+
+
+def _value(row: Sequence[Any]) -> ReferenceValue:
+    name, value, expires_at, registered_at, source, extractor, signer, digest = row
+    provenance = None if digest is None else Provenance(extractor, signer, digest)
+    return ReferenceValue(name, value, expires_at, registered_at, source, provenance)
 
 
 def _entry(row: Row[*tuple[Any, ...]]) -> RegisteredValue:
     number, active, registered_by, withdrawn_at, withdrawn_by, *value = row
-    return RegisteredValue(
-        number, ReferenceValue(*value), registered_by, active, withdrawn_at, withdrawn_by
-    )
+    return RegisteredValue(number, _value(value), registered_by, active, withdrawn_at, withdrawn_by)

@@ -96,6 +96,10 @@ reference_values = Table(
     Column("withdrawn_by", Text),
     Column("source", Text, nullable=False),
     Column("value", JSONText, nullable=False),
+    # Of the message that the value came in, empty when it came in none.
+    Column("extractor", Text),
+    Column("signer", Text),
+    Column("message_digest", Text),
 )
 Index(
     "uq_reference_values_active",

@@ -11,6 +11,7 @@ from app.attestation.ear import Issuer as TokenIssuer
 from app.attestation.extractors import load_extractors
 from app.attestation.inspection import EvidenceInspector, UnkeptCollateral
 from app.attestation.policies import AttestationPolicies
+from app.attestation.reference_value_messages import MessageReader
 from app.attestation.reference_values import ReferenceValues
 from app.attestation.service import AppraisalRules, AttestationService
 from app.named.reference_values import open_message_signers
@@ -104,8 +105,11 @@ def reference_values(base: Foundations) -> ReferenceValues:
     """Reference values, and the extractors that read messages."""
     return ReferenceValues(
         store=SQLReferenceValueStore(base.database),
-        extractors=load_extractors(base.settings.rvps.extractors),
-        signers=open_message_signers(base.settings.rvps),
+        messages=MessageReader(
+            load_extractors(base.settings.rvps.extractors),
+            open_message_signers(base.settings.rvps),
+            base.clock,
+        ),
         revisions=base.revisions,
         transactions=base.database.transaction,
         audit=base.audit,

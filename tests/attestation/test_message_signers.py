@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +16,8 @@ from message_signing import statement as provenance
 
 from app.attestation.extractors.in_toto import EXTRACTOR
 from app.attestation.message_signers import Signer
-from app.attestation.reference_values import ReferenceValues
+from app.attestation.reference_value_messages import MessageReader, Provenance
+from app.attestation.reference_values import DraftReferenceValue, ReferenceValues
 from app.trust.approvals import ChangeRule
 from app.trust.audit import Actor
 from app.trust.errors import (
@@ -105,8 +108,11 @@ class Bench:
         self.db = MemoryDatabase()
         self.values = ReferenceValues(
             store=MemoryReferenceValues(self.db),
-            extractors={EXTRACTOR.type: EXTRACTOR},
-            signers=[Signer("ci", ("snp_",), KEY.public_key())],
+            messages=MessageReader(
+                {EXTRACTOR.type: EXTRACTOR},
+                [Signer("ci", ("snp_",), KEY.public_key())],
+                FakeClock(),
+            ),
             revisions=MemoryRevisions(self.db),
             transactions=self.db.transactions,
             audit=MemoryAuditLog(self.db),
@@ -147,8 +153,24 @@ def test_nothing_of_a_refused_message_is_stored(
     assert (bench.db.reference_values, bench.db.audit) == ({}, [])
 
 
-def test_the_source_of_a_value_names_its_signer() -> None:
-    """Whoever looks at the value later sees who vouched for it."""
-    bench = Bench()
-    bench.register(provenance())
-    assert bench.values.get("snp_launch_measurement").source == "in-toto, signed by ci"
+def test_a_value_keeps_where_it_came_from() -> None:
+    """Whoever looks at it later sees who vouched for it, and in which message."""
+    bench, signed = Bench(), message(encoded(envelope(provenance())), "in-toto")
+    bench.values.register(signed, Actor("alice", "owner"))
+    digest = hashlib.sha256(json.dumps(signed, sort_keys=True, separators=(",", ":")).encode())
+    found = bench.values.get("snp_launch_measurement")
+    assert found.provenance == Provenance("in-toto", "ci", digest.hexdigest())
+    assert found.source == "in-toto, signed by ci"
+
+
+@pytest.mark.parametrize(
+    ("signer", "name", "refusal"),
+    [("former", "snp_a", UntrustedSignerError), ("ci", "tdx_a", SignerOutOfScopeError)],
+)
+def test_a_signer_counts_when_the_value_is_stored(
+    signer: str, name: str, refusal: type[DomainError]
+) -> None:
+    """Between proposal and approval the settings may have taken a signer away, or its names."""
+    bench, came_in = Bench(), Provenance("in-toto", signer, "00" * 32)
+    with pytest.raises(refusal):
+        bench.values.check([DraftReferenceValue(name, 1, provenance=came_in)], "console")

@@ -17,6 +17,7 @@ from fakes import (
 )
 
 from app.attestation.extractors.sample import EXTRACTOR
+from app.attestation.reference_value_messages import MessageReader
 from app.attestation.reference_values import (
     DraftReferenceValue,
     ReferenceValue,
@@ -49,7 +50,7 @@ class Bench:
         self.store = CountingStore(self.db)
         self.values = ReferenceValues(
             store=self.store,
-            extractors={EXTRACTOR.type: EXTRACTOR},
+            messages=MessageReader({EXTRACTOR.type: EXTRACTOR}, (), self.clock),
             revisions=MemoryRevisions(self.db),
             transactions=self.db.transactions,
             audit=MemoryAuditLog(self.db),
@@ -162,7 +163,7 @@ def test_the_cache_is_bounded(bench: Bench) -> None:
     """A policy can ask for names that evidence chooses."""
     for n in range(10_001):
         assert bench.ask(f"name{n}") is None
-    assert len(bench.values._cache.values) <= 10_000
+    assert len(bench.values._held._cache.values) <= 10_000
 
 
 @pytest.mark.parametrize("name", ["", "a" * 513, "\0", "\ud800"])

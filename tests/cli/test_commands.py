@@ -545,10 +545,16 @@ def test_a_reference_value_goes_through_its_life(site: Site) -> None:
     assert ("line 3" in said, "line 4" in said) == (True, True)
     assert "c\t" in site.does("reference-values", "list", "--unread", "--state", "active")
     site.does("reference-values", "withdraw", "a/b")
-    lines = site.does("reference-values", "show", "a/b").splitlines()
-    assert [line.split("\t")[-1] for line in lines] == ["2", '["1"]', "read by no policy"]
+    lines = site.does("reference-values", "history", "a/b").splitlines()
+    assert [line.split("\t")[-1] for line in lines] == ["2", '["1"]']
     assert "withdrawn by" in lines[0]
-    assert "not-found" in site.refuses("reference-values", "show", "never")
+    shown = dict(
+        line.split("\t") for line in site.does("reference-values", "show", "a/b").splitlines()
+    )
+    assert (shown["value"], shown["signer"], shown["read by"]) == ("2", "-", "no policy")
+    assert shown["state"].startswith("withdrawn by")
+    for command in ("show", "history"):
+        assert "not-found" in site.refuses("reference-values", command, "never")
     assert "not-found" in site.refuses("reference-values", "withdraw", "a/b")
     assert "launch_digest\tdefault_cpu\t-" in site.does("reference-values", "missing")
 
@@ -572,6 +578,18 @@ def test_reference_values_are_registered_and_listed(site: Site, message: str) ->
     lines = [line.split("\t") for line in site.does("reference-values", "list").splitlines()]
     listed = {name: json.loads(value) for name, _, value in lines}
     assert listed == SAMPLE_VALUES
+
+
+def test_a_message_is_verified_without_registering_it(site: Site, message: str) -> None:
+    """Which extractor, which signer, which values; the database stays as it was."""
+    lines = site.does("reference-values", "verify", message).splitlines()
+    assert lines[:2] == ["extractor\tsample", "signer\t-"]
+    assert lines[2].startswith("message\t")
+    assert 'value\tsvn\t["1"]' in lines
+    assert site.does("reference-values", "list") == ""
+    unsigned = site.file("unsigned.json", '{"type": "in-toto", "payload": "e30="}')
+    assert "malformed-" in site.refuses("reference-values", "verify", unsigned)
+    assert "malformed-" in site.refuses("reference-values", "verify", site.file("x", b"{"))
 
 
 # --- decisions and the audit log -----------------------------------------------------------------

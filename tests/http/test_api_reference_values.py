@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from raw_guest import RawGuest
 from servers import AdminKey
+
+from guest.wire.encoding import b64_encode
 
 BASE = "/api/v1/reference-values"
 
@@ -105,6 +109,31 @@ def test_an_import_is_tried_and_then_done(call: Callable[..., Any]) -> None:
         (2, "a", "added", 1),
         (3, "b", "added", "x"),
     ]
+
+
+def test_a_value_tells_the_message_that_it_came_in(call: Callable[..., Any]) -> None:
+    """By type, signer and digest; what was typed came in none."""
+    message = {"version": "0.1.0", "type": "sample", "payload": b64_encode(b'{"a": 1}')}
+    digest = hashlib.sha256(json.dumps(message, sort_keys=True, separators=(",", ":")).encode())
+    came_in = {"extractor": "sample", "signer": None, "message_digest": digest.hexdigest()}
+    (tried,) = call("POST", f"{BASE}/import?dry_run=true", json=message).json["values"]
+    assert tried["provenance"] == came_in
+    call("POST", f"{BASE}/import", json=[message])
+    call("POST", BASE, json={"values": [{"name": "b", "value": 1}]})
+    assert [each["provenance"] for each in call("GET", BASE).json] == [came_in, None]
+
+
+def test_an_import_is_proposed(call: Callable[..., Any], client: FlaskClient) -> None:
+    """Nothing is registered; whoever approves sees the message that the values came in."""
+    message = {"version": "0.1.0", "type": "sample", "payload": b64_encode(b'{"a": 1}')}
+    answer = call("POST", f"{BASE}/import?draft=true", json=message).json
+    assert (answer["registered"], call("GET", BASE).json) == (False, [])
+    proposal = call("GET", f"/api/v1/proposals/{answer['proposal_id']}").json
+    assert proposal["change"]["register"][0]["provenance"]["extractor"] == "sample"
+    path = f"/api/v1/proposals/{answer['proposal_id']}/approve"
+    assert call("POST", path, json={"revision": 1}).status_code == 200
+    (value,) = call("GET", BASE).json
+    assert (value["source"], value["provenance"]["extractor"]) == ("sample", "sample")
 
 
 def test_every_fault_of_an_import_is_told(call: Callable[..., Any]) -> None:

@@ -140,6 +140,25 @@ def test_a_draft_is_carried_out_by_its_author(programs: Programs) -> None:
     assert (again.status_code, again.json["code"]) == (409, "conflict")
 
 
+def test_nobody_says_themselves_who_signed(programs: Programs) -> None:
+    """Only reading a message tells; a caller's word for it is not kept."""
+    came_in = {"extractor": "in-toto", "signer": "ci", "message_digest": "ab" * 32}
+    register = [{"name": "svn", "value": ["7"], "provenance": came_in}]
+    change = VALUES_CHANGE | {"register": register, "source": "in-toto, signed by ci"}
+    told = programs.propose("ada", change)["change"]
+    assert (told["source"], told["register"][0]["provenance"]) == ("proposal", None)
+    answer = programs.ask(
+        "ada",
+        "POST",
+        "/api/v1/proposals",
+        {
+            "change": change
+            | {"register": [{"name": "svn", "value": 1, "provenance": {"signer": "ci"}}]}
+        },
+    )
+    assert answer.status_code == 400
+
+
 def test_a_proposal_that_was_overtaken_changes_nothing(programs: Programs, app: Flask) -> None:
     """Someone else set the policy meanwhile: the proposal stays open, to be revised."""
     proposal = programs.propose("ada", RESOURCE_CHANGE)

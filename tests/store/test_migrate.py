@@ -132,6 +132,29 @@ def test_collateral_outlives_its_dates(empty: Database) -> None:
         assert found == [("amd/milan/crl", 7)]
 
 
+def test_reference_values_outlive_their_provenance(empty: Database) -> None:
+    """0016 keeps values, up and down; those from before came in no message that is known."""
+    migrate.upgrade(empty, "0015")
+    with empty.transaction():
+        empty.writing().execute(
+            text(
+                "INSERT INTO reference_values"
+                " (row_id, name, active, expires_at, registered_at, registered_by, source, value)"
+                " VALUES (1, 'svn', :yes, 9, 7, 'ada', 'in-toto, signed by ci', '1')"
+            ),
+            {"yes": True},
+        )
+    migrate.upgrade(empty, "0016")
+    found = sql_stores(empty).reference_values.find("svn")
+    assert found is not None
+    assert (found.value, found.source, found.provenance) == (1, "in-toto, signed by ci", None)
+    migrate.downgrade(empty, "0015")
+    with empty.read() as connection:
+        assert connection.execute(text("SELECT name, source FROM reference_values")).all() == [
+            ("svn", "in-toto, signed by ci")
+        ]
+
+
 def test_up_again_changes_nothing(database: Database) -> None:
     """Every start migrates; only the first one has something to do."""
     with database.transaction():

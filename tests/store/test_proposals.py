@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from app.attestation.reference_value_messages import Provenance
 from app.attestation.reference_values import DraftReferenceValue
 from app.console.changes import PolicyChange, ReferenceValuesChange
 from app.console.proposals import Proposal, ProposalQuery, ProposalState
@@ -25,9 +26,11 @@ def store(database: Database) -> SQLProposalStore:
 
 @pytest.fixture
 def values(now: datetime) -> ReferenceValuesChange:
-    """A change of two values."""
+    """A change of three values, one of them from a message."""
     draft = DraftReferenceValue("svn", ["1", 2**60], now)
-    return ReferenceValuesChange((draft,), ("old",), {"svn": None, "old": [1]}, "decision")
+    came_in = Provenance("in-toto", "ci", "ab" * 32)
+    signed = DraftReferenceValue("signed", 1, provenance=came_in)
+    return ReferenceValuesChange((draft, signed), ("old",), {"svn": None, "old": [1]}, "decision")
 
 
 def proposal(number: int, now: datetime, **changes: object) -> Proposal:

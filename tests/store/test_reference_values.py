@@ -10,6 +10,7 @@ from sqlalchemy import text
 from store.every_port import Stores
 from store.threads import at_once
 
+from app.attestation.reference_value_messages import Provenance
 from app.attestation.reference_values import ExpiryRange, ReferenceValue
 from app.store.database import Database
 from app.trust.errors import MalformedRequestError
@@ -46,9 +47,13 @@ def test_a_name_that_cannot_be_stored_is_malformed(sql: Stores, name: str) -> No
 def test_every_part_of_a_value_comes_back(stores: Stores, value: ReferenceValue) -> None:
     """Any JSON, to the digit; any legal name, to the character."""
     odd = replace(value, name="Ünï ☂ 'quoted\" %", value={"a": [1.5, True, ""], "b": {}})
-    put(stores, value, odd)
-    assert stores.reference_values.find(value.name) == value
-    assert stores.reference_values.find(odd.name) == odd
+    signed = replace(value, name="signed", provenance=Provenance("corim", "ci", "ab" * 32))
+    unsigned = replace(value, name="unsigned", provenance=Provenance("swid", None, "cd" * 32))
+    put(stores, value, odd, signed, unsigned)
+    for each in (value, odd, signed, unsigned):
+        assert stores.reference_values.find(each.name) == each
+    (entry,) = stores.reference_values.history("signed", before=None, limit=9)
+    assert entry.value == signed
 
 
 def test_names_are_case_sensitive(stores: Stores, value: ReferenceValue) -> None:

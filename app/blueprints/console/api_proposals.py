@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
 from app.blueprints.parsing import json_object, page_limit
-from app.console.changes import KINDS, change_of_json
+from app.console.changes import KINDS, change_of_caller
 from app.console.dry_runs import DEFAULT_DECISIONS, DryRun, dry_run_as_json
 from app.console.permissions import Permission
 from app.console.proposals import Proposal, ProposalQuery, ProposalState
@@ -45,7 +45,7 @@ def _add_writing(bp: Blueprint) -> None:
     def propose() -> ResponseReturnValue:
         body = json_object()
         proposal = services().proposals.propose(
-            change_of_json(body.get("change")),
+            change_of_caller(body.get("change")),
             actor(),
             comment=optional_text(body, "comment") or "",
             origin=optional_text(body, "origin"),
@@ -58,7 +58,7 @@ def _add_writing(bp: Blueprint) -> None:
         body = json_object()
         proposal = services().proposals.revise(
             proposal_id,
-            change_of_json(body.get("change")),
+            change_of_caller(body.get("change")),
             actor(),
             revision=_revision(body),
             comment=optional_text(body, "comment") or "",

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.attestation.reference_values import DraftReferenceValue, ReferenceValue, RegisteredValue
 from app.blueprints.console.reference_values import HISTORY_PAGE, expiry_state
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
+from app.blueprints.gate import access, actor, require
 from app.blueprints.parsing import body_bytes, json_object, page_limit, whole_number
 from app.console.attested_values import Offer, take
 from app.console.permissions import Permission
@@ -79,10 +79,15 @@ def _add_writing(bp: Blueprint) -> None:
         filename = "body.csv" if request.mimetype == _CSV else "body.json"
         plan = services().imports.plan_file(body_bytes(), filename, _SOURCE)
         change = plan.change()
-        is_dry_run = request.args.get("dry_run", "") in ("true", "1")
-        if not is_dry_run:
-            services().reference_values.add(change.register, change.source, actor())
-        return jsonify({"registered": not is_dry_run, **_plan(plan)})
+        if _is_asked_for("dry_run"):
+            return jsonify({"registered": False, "proposal_id": None, **_plan(plan)})
+        if _is_asked_for("draft"):
+            require(Permission.PROPOSAL_WRITE)
+            proposal = services().proposals.propose(change, actor())
+            proposal_id = proposal.proposal_id
+            return jsonify({"registered": False, "proposal_id": proposal_id, **_plan(plan)})
+        services().reference_values.add(change.register, change.source, actor())
+        return jsonify({"registered": True, "proposal_id": None, **_plan(plan)})
 
     @bp.delete("/reference-values")
     @access(Permission.REFERENCE_VALUE_WRITE)
@@ -107,6 +112,10 @@ def _add_taking(bp: Blueprint) -> None:
         change = take(services().attested_values.offer(decision_id), names)
         added = services().reference_values.add(change.register, change.source, actor())
         return jsonify([_value(each) for each in added])
+
+
+def _is_asked_for(name: str) -> bool:
+    return request.args.get(name, "") in ("true", "1")
 
 
 def _name() -> str:
@@ -164,6 +173,7 @@ def _plan(plan: ImportPlan) -> JSONObject:
                 "effect": each.effect,
                 "before": each.before.value if each.before else None,
                 "after": each.draft.value,
+                "provenance": asdict(each.draft.provenance) if each.draft.provenance else None,
             }
             for each in plan.values
         ],

@@ -21,7 +21,7 @@ from app.blueprints.console.reference_value_forms import (
 )
 from app.blueprints.console.reference_values import SIGNERS, as_json
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
+from app.blueprints.gate import access, actor, require
 from app.console.attested_values import shown_digest, take
 from app.console.changes import ReferenceValuesChange
 from app.console.permissions import Permission
@@ -30,7 +30,6 @@ from app.console.reference_value_imports import Effect, ImportPlan
 from app.trust.errors import (
     MalformedReferenceValueError,
     MalformedRequestError,
-    PermissionDeniedError,
     ReferenceValueNotFoundError,
     TooLargeError,
 )
@@ -192,10 +191,7 @@ def _carry_out(change: ReferenceValuesChange, *, origin: str | None = None) -> R
 
 
 def _propose(change: ReferenceValuesChange, origin: str | None) -> ResponseReturnValue:
-    if not may(g.caller, Permission.PROPOSAL_WRITE):
-        raise PermissionDeniedError(
-            f"the role {g.caller.role} lacks the permission {Permission.PROPOSAL_WRITE}"
-        )
+    require(Permission.PROPOSAL_WRITE)
     comment = request.form.get("comment", "")
     proposal = services().proposals.propose(change, actor(), comment=comment, origin=origin)
     flash(_("Proposal %(id)s waits for approval; nothing has changed.", id=proposal.proposal_id))

@@ -96,6 +96,7 @@ def _add_one(bp: Blueprint) -> None:
             shown=as_json(value.value, indent=2) if value else None,
             state=services().reference_values.state_of(value) if value else None,
             history=[(each, as_json(each.value.value)) for each in history],
+            registered_by=next((each.registered_by for each in history if each.active), None),
             older=history[-1].number if len(history) == HISTORY_PAGE else None,
             readers=survey.by_policies.get(name, ()),
             read_by=survey.by_appraisals.get(name),
