@@ -37,13 +37,18 @@ class Answer:
 class Exchange:
     """Asks the servers of one provider. Nothing is asked twice."""
 
-    def __init__(self, access: KMSAccess, clock: Clock) -> None:
+    def __init__(
+        self, access: KMSAccess, clock: Clock, instead: Mapping[str, str] | None = None
+    ) -> None:
         """Pin roots and times.
 
         Args:
             access: how the provider is reached.
             clock: to measure answers with.
+            instead: by ``https://host[:port]`` that a library asks, the URL that is asked in its
+                place; the request still names the host that the library means.
         """
+        self._instead = instead or {}
         limit = access.timeout_seconds
         self._within = timedelta(seconds=limit)
         self._clock = clock
@@ -61,10 +66,16 @@ class Exchange:
             TLSError: the server's certificate does not lead to the roots.
             KMSAnswerError: it redirects, or is larger than ``MAX_ANSWER_BYTES``.
         """
+        url, named = self._place(url)
         host = urlsplit(url).hostname
         try:
             response = self._pools.urlopen(
-                method, url, body=body, headers=headers, redirect=False, preload_content=False
+                method,
+                url,
+                body=body,
+                headers={**headers, **named},
+                redirect=False,
+                preload_content=False,
             )
             content = read_body(
                 response, self._clock.elapsed, within=self._within, most_bytes=MAX_ANSWER_BYTES
@@ -76,6 +87,14 @@ class Exchange:
         if 300 <= response.status < 400:
             raise KMSAnswerError(f"{host} redirects, which is not followed")
         return Answer(response.status, dict(response.headers.items()), content)
+
+    def _place(self, url: str) -> tuple[str, dict[str, str]]:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        there = self._instead.get(origin)
+        if there is None:
+            return url, {}
+        return f"{there}{url.removeprefix(origin)}", {"Host": parts.netloc}
 
     def close(self) -> None:
         """Drop the connections."""

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 
 import requests
+import urllib3
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
@@ -46,7 +47,7 @@ class ExchangeAdapter(BaseAdapter):
         response = requests.Response()
         response.status_code = answer.status
         response.headers = CaseInsensitiveDict(answer.headers)
-        response.raw = io.BytesIO(answer.body)
+        response.raw = urllib3.HTTPResponse(io.BytesIO(answer.body), preload_content=False)
         response.url, response.request = url, request
         return response
 
@@ -58,9 +59,14 @@ class ExchangeAdapter(BaseAdapter):
 def session(exchange: Exchange) -> requests.Session:
     """A session that asks by this exchange and believes nothing of the environment."""
     made = requests.Session()
-    made.trust_env = False
-    # Answers are read as they come, so that a small one cannot unpack to a large one.
-    made.headers["Accept-Encoding"] = "identity"
-    for scheme in ("https://", "http://"):
-        made.mount(scheme, ExchangeAdapter(exchange))
+    carry(made, exchange)
     return made
+
+
+def carry(asking: requests.Session, exchange: Exchange) -> None:
+    """Have a session ask by this exchange and believe nothing of the environment."""
+    asking.trust_env = False
+    # Answers are read as they come, so that a small one cannot unpack to a large one.
+    asking.headers["Accept-Encoding"] = "identity"
+    for scheme in ("https://", "http://"):
+        asking.mount(scheme, ExchangeAdapter(exchange))

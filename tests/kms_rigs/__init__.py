@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from kms_rigs import aws, pkcs11, vault
+from kms_rigs import aws, azure, gcp, pkcs11, vault
 from kms_rigs.rig import Rig
 
 
@@ -17,6 +17,8 @@ class _Starter(Protocol):
 
 _STARTERS: dict[str, _Starter] = {
     "aws": aws.running,
+    "azure": azure.running,
+    "gcp": gcp.running,
     "pkcs11": pkcs11.running,
     "vault": vault.running,
 }

@@ -30,8 +30,9 @@ from guest.wire.encoding import b64_encode
 
 DATA_KEY = bytes(range(32))
 
-# What a service says to a ciphertext of another key; some do not tell it from a forbidden one.
-REFUSED = (NotDecryptedError, KMSDeniedError, MalformedSecretError)
+# What a service says to another key or a change; some do not tell it from what is forbidden, and
+# one looks for the version of the key first.
+REFUSED = (NotDecryptedError, KMSDeniedError, KMSNotFoundError, MalformedSecretError)
 
 
 @pytest.fixture(params=PROVIDERS)
@@ -62,7 +63,7 @@ def test_refuses_a_changed_ciphertext(rig: Rig) -> None:
     places = (0, len(whole) // 2, len(whole) - 1)
     flipped = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in places]
     for changed in (*flipped, whole[:-1], whole + b"\0", whole[:4], b""):
-        with pytest.raises((*REFUSED, KMSNotFoundError)):
+        with pytest.raises(REFUSED):
             kms.decrypt(changed, rig.key_id, wrapped.annotations)
 
 

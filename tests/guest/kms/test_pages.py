@@ -21,6 +21,8 @@ from guest.cdh.sealing import public_jwk
 # What each page shows that its reader gets.
 SHOWN = {
     "aws": ("how-to/seal-with-aws-kms.md", ["correct horse", "the password of the database"]),
+    "azure": ("how-to/seal-with-azure-key-vault.md", ["correct horse"]),
+    "gcp": ("how-to/seal-with-google-cloud-kms.md", ["correct horse"]),
     "pkcs11": ("how-to/seal-with-pkcs11.md", ["correct horse"]),
     "vault": ("how-to/seal-with-vault.md", ["correct horse"]),
 }

@@ -19,8 +19,8 @@ from guest.wire.encoding import b64_decode, b64_encode, b64url_decode, b64url_en
 
 PLAINTEXT = b"\x00correct horse\xff\n"
 
-# What a service may say to another key or a change: kms-denied, not-decrypted, malformed.
-REFUSED = {40, 45, 61}
+# What a service may say to another key or a change: malformed, not-decrypted, denied, not-found.
+REFUSED = {40, 45, 61, 62}
 
 
 @dataclass
