@@ -130,6 +130,10 @@ def _add_serving(commands: Commands) -> None:
     add("--peer-agent", metavar="PATH", help="ask the stock Attestation Agent at this socket")
     add("--peer-hub", metavar="PATH", help="ask the stock Confidential Data Hub at this socket")
 
+    summary = "mount an encrypted disk or a bucket"
+    mount = _command(commands, "secure-mount", do.secure_mount, summary)
+    mount.add_argument("file", type=Path, metavar="FILE", help="the request, JSON; - is stdin")
+
     summary = "check this guest from the hardware to the servers"
     doctor = _command(commands, "doctor", do.doctor, summary)
     doctor.add_argument("uri", nargs="?", metavar="URI", help="a resource to try, not to print")

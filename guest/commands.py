@@ -118,6 +118,16 @@ def unseal(options: argparse.Namespace, settings: Settings, outside: Outside) ->
     return _plain("plaintext", unsealer.unseal_secret(text))
 
 
+def secure_mount(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
+    """Mount a volume."""
+    from guest.mounts.requests import MountRequest
+    from guest.wiring import build_mounter, lazy_fetch
+
+    request = MountRequest.parse(_read(options.file))
+    build_mounter(settings, outside, lazy_fetch(settings, outside)).mount(request)
+    return Output(b"", {"mount_point": request.mount_point})
+
+
 def seal(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
     """Seal a secret; needs no TEE, and no server but that of the provider."""
     from guest.cdh.sealing import KBS, Sealer, Terms

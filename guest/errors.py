@@ -71,6 +71,20 @@ class MeasurementNotEnabledError(GuestError):
     exit_code = 7
 
 
+class MountNotEnabledError(GuestError):
+    """Settings do not let callers have volumes mounted."""
+
+    code = "secure-mount-not-enabled"
+    exit_code = 8
+
+
+class CredentialError(GuestError):
+    """A credential that settings ask for could not be written where they say."""
+
+    code = "credential-not-kept"
+    exit_code = 9
+
+
 # --- The hardware -------------------------------------------------------------------------------
 
 
@@ -277,6 +291,63 @@ class NotDecryptedError(SealedSecretError):
 
     code = "not-decrypted"
     exit_code = 45
+
+
+# --- Volumes ------------------------------------------------------------------------------------
+
+
+class VolumeError(GuestError):
+    """Base: a volume was not mounted."""
+
+
+class MalformedMountError(VolumeError):
+    """It is no request to mount, or its options do not fit."""
+
+    code = "mount-malformed"
+    exit_code = 50
+
+
+class BlockDeviceError(VolumeError):
+    """The disk is not there, is none, or is in use."""
+
+    code = "block-device-unusable"
+    exit_code = 51
+
+
+class UntrustedVolumeError(VolumeError):
+    """The disk says itself how it is protected, and that is not what is demanded."""
+
+    code = "volume-untrusted"
+    exit_code = 52
+
+
+class MountPointError(VolumeError):
+    """Nothing can be mounted there."""
+
+    code = "mount-point-unusable"
+    exit_code = 53
+
+
+class ProgramMissingError(VolumeError):
+    """A program that mounting needs is not installed."""
+
+    code = "program-missing"
+    exit_code = 54
+
+
+class ProgramFailedError(VolumeError):
+    """A program that mounting needs failed; what it said is in the log.
+
+    Attributes:
+        status: with which it ended, or ``None`` when it did not end by itself.
+    """
+
+    code = "program-failed"
+    exit_code = 55
+
+    def __init__(self, message: str, *, status: int | None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 # --- Key management services --------------------------------------------------------------------

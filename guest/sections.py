@@ -100,6 +100,18 @@ class Section:
         self.fault(key, "must be a table")
         return None
 
+    def sections(self, key: str) -> list[Section]:
+        """A list of tables; empty when it is missing."""
+        value = self._members.pop(key, [])
+        if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+            tables = [each for each in value if isinstance(each, dict)]
+            return [
+                Section(each, self._faults, f"{self._prefix}{key}[{number}].")
+                for number, each in enumerate(tables)
+            ]
+        self.fault(key, "must be a list of tables")
+        return []
+
     def close(self) -> None:
         """Note every key that nobody took."""
         for key in self._members:

@@ -44,12 +44,17 @@ def running(settings: Settings, outside: Outside) -> Iterator[list[str]]:
     Raises:
         ConfigError: settings open none, or systemd passed a socket that has no use.
         ListenError: an address or a socket cannot be listened on.
-        GuestError: this guest cannot attest; any leaf.
+        CredentialError: a credential cannot be written.
+        GuestError: this guest cannot attest, or a credential cannot be fetched; any leaf.
     """
     unknown = set(settings.inherited_sockets) - {API, AGENT, HUB}
     if unknown:
         raise ConfigError([f"FileDescriptorName: a socket is named {API}, {AGENT} or {HUB}"])
     parts = build_parts(settings, outside)
+    if settings.hub.credentials:
+        from guest.cdh.credentials import write_credentials
+
+        write_credentials(settings.hub.credentials, settings.hub.credentials_folder, parts.fetch)
     with ExitStack() as stack:
         servers = list(_servers(settings, parts, outside, stack))
         if not servers:
@@ -72,16 +77,18 @@ def _servers(
         answer = parts.api(settings).answer
         yield stack.enter_context(LoopbackServer(settings.api, answer, outside.clock, inherited))
     rpc = settings.rpc
-    sockets = ((AGENT, rpc.agent_socket, parts.agent), (HUB, rpc.hub_socket, parts.hub))
-    for name, path, services in sockets:
+    agent, hub = parts.agent(may_have_key=True), parts.hub(may_mount=rpc.secure_mount)
+    for name, path, services in ((AGENT, rpc.agent_socket, agent), (HUB, rpc.hub_socket, hub)):
         if path is not None or name in settings.inherited_sockets:
-            yield _ttrpc(settings, name, path, services(may_have_key=True), outside, stack)
-    addresses = ((rpc.agent_grpc, parts.agent), (rpc.hub_grpc, parts.hub))
-    for address, services in addresses:
+            yield _ttrpc(settings, name, path, services, outside, stack)
+    # Over TCP nobody shows who they are.
+    agent = parts.agent(may_have_key=rpc.insecure_expose_tee_key)
+    hub = parts.hub(may_mount=rpc.insecure_mount_for_anyone)
+    for address, services in ((rpc.agent_grpc, agent), (rpc.hub_grpc, hub)):
         if address is not None:
             from guest.rpc.grpc_server import GRPCServer
 
-            yield GRPCServer(address, services(may_have_key=rpc.insecure_expose_tee_key))
+            yield GRPCServer(address, services)
 
 
 def _ttrpc(

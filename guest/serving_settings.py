@@ -52,6 +52,8 @@ class RPCSettings:
         hub_grpc: loopback host and port of the Confidential Data Hub's gRPC.
         allowed_uids: users that may use the sockets; ``None`` for the guest's own.
         insecure_expose_tee_key: hand the TEE's private key to whoever reaches gRPC.
+        secure_mount: mount volumes for users of the hub's socket, who can format disks with it.
+        insecure_mount_for_anyone: mount them for whoever reaches the hub's gRPC, too.
     """
 
     agent_socket: Path | None = None
@@ -60,6 +62,8 @@ class RPCSettings:
     hub_grpc: tuple[str, int] | None = None
     allowed_uids: frozenset[int] | None = None
     insecure_expose_tee_key: bool = False
+    secure_mount: bool = False
+    insecure_mount_for_anyone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,12 @@ def parse_rpc(section: Section | None) -> RPCSettings:
         hub_grpc=_grpc_address(section, "hub_grpc"),
         allowed_uids=None if uids is None else frozenset(uids),
         insecure_expose_tee_key=section.flag("insecure_expose_tee_key"),
+        secure_mount=section.flag("secure_mount"),
+        insecure_mount_for_anyone=section.flag("insecure_mount_for_anyone"),
     )
     section.close()
+    if parsed.insecure_mount_for_anyone and not parsed.secure_mount:
+        section.fault("insecure_mount_for_anyone", "needs secure_mount")
     return parsed
 
 

@@ -21,6 +21,7 @@ from guest.hardware_settings import (
     parse_event_log,
     tpm_variables,
 )
+from guest.hub_settings import RESOURCES_ARGUMENT, HubSettings, kernel_credentials, parse_hub
 from guest.kbs.algorithms import DEFAULT_TEE_KEY_ALGORITHM, TEE_KEY_ALGORITHMS
 from guest.kms_settings import KMSSettings, kms_variables, parse_kms
 from guest.listening import inherited_sockets
@@ -115,6 +116,7 @@ class Settings:
         ak_handle: of the attestation key that a TPM keeps.
         azure_metadata: URL of Azure's metadata service.
         kms: how key management services are reached.
+        hub: files of the Confidential Data Hub.
     """
 
     model: str = BACKGROUND_CHECK
@@ -140,6 +142,7 @@ class Settings:
     ak_handle: int = DEFAULT_AK_HANDLE
     azure_metadata: str = AZURE_METADATA
     kms: KMSSettings = field(default_factory=KMSSettings)
+    hub: HubSettings = field(default_factory=HubSettings)
 
 
 def load_settings(
@@ -155,8 +158,8 @@ def load_settings(
         overrides: tables and values in the shape of the file; each wins over the file's.
         environment: asked for ``AA_KBC_PARAMS`` when nothing else names a KBS, and for the TPM and
             folders of credentials when nothing else names them; the process's own when ``None``.
-        command_line: of the kernel; asked for ``agent.aa_kbc_params`` when there is no file, and
-            nothing else names a KBS.
+        command_line: of the kernel; when there is no file, asked for ``agent.aa_kbc_params`` if
+            nothing else names a KBS, and for ``cdh.kbs_resources``.
 
     Raises:
         ConfigError: the file cannot be read, or the settings have faults; all are listed.
@@ -168,9 +171,11 @@ def load_settings(
     if "kbc" not in merged and "token_configs" not in merged:
         parameters = variables.get(KBC_PARAMS_VARIABLE)
         if parameters is None and file is None:
-            parameters = _kernel_argument(command_line)
+            parameters = _kernel_argument(command_line, KBC_PARAMS_ARGUMENT)
         merged = _merge(merged, _kbc_parameters(parameters))
     stock = tpm_variables(variables) | kms_variables(variables)
+    if file is None:
+        stock |= kernel_credentials(_kernel_argument(command_line, RESOURCES_ARGUMENT))
     settings = parse_settings(_merge(stock, merged))
     return replace(settings, inherited_sockets=inherited_sockets(variables, os.getpid()))
 
@@ -209,6 +214,7 @@ def parse_settings(document: JSONObject) -> Settings:
         ak_handle=parse_ak_handle(root.section("tpm")),
         azure_metadata=parse_azure_metadata(root.section("azure")),
         kms=parse_kms(root.section("kms")),
+        hub=parse_hub(root),
     )
     root.close()
     if faults:
@@ -236,14 +242,14 @@ def _merge(document: JSONObject, overrides: JSONObject) -> JSONObject:
     return merged
 
 
-def _kernel_argument(command_line: Path) -> str | None:
-    """The last ``agent.aa_kbc_params`` of the kernel's command line."""
+def _kernel_argument(command_line: Path, name: str) -> str | None:
+    """What stands behind the last argument of the kernel's command line that begins so."""
     try:
         words = command_line.read_text("utf-8", "replace").split()
     except OSError:
         return None
-    found = [word for word in words if word.startswith(KBC_PARAMS_ARGUMENT)]
-    return found[-1].removeprefix(KBC_PARAMS_ARGUMENT) if found else None
+    found = [word for word in words if word.startswith(name)]
+    return found[-1].removeprefix(name) if found else None
 
 
 def _kbc_parameters(text: str | None) -> JSONObject:

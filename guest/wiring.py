@@ -29,6 +29,9 @@ from guest.kbs.client import KBSClient
 from guest.kbs.transport import Transport
 from guest.kms.ports import ResourceFetcher
 from guest.kms.registry import opener
+from guest.mounts.devices import BlockDevices, KernelBlockDevices
+from guest.mounts.programs import MachinePrograms, Programs
+from guest.mounts.requests import MountRequest
 from guest.rest.api import API
 from guest.rpc import agent_service as rpc
 from guest.rpc.hub_service import HubService
@@ -38,9 +41,10 @@ from guest.settings import PASSPORT, ServiceSettings, Settings
 from guest.ttrpc.client import TTRPCClient
 
 if TYPE_CHECKING:
-    # Only guests that measure, and those that stand in for stock guests, need these.
+    # Only guests that measure, mount, or stand in for stock guests, need these.
     from guest.aa.measurement import Measurer
     from guest.aa.operations import AgentOperations
+    from guest.mounts.mounter import Mounter
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +56,8 @@ class Outside:
     clock: Clock = field(default_factory=SystemClock)
     files: Filesystem = field(default_factory=KernelFilesystem)
     nodes: Nodes = field(default_factory=KernelNodes)
+    programs: Programs = field(default_factory=MachinePrograms)
+    disks: BlockDevices = field(default_factory=KernelBlockDevices)
 
 
 def devices_of(settings: Settings, outside: Outside) -> Devices:
@@ -182,6 +188,27 @@ def build_unsealer(settings: Settings, fetch: ResourceFetcher) -> Unsealer:
     return Unsealer(fetch, keys, services)
 
 
+def build_mounter(settings: Settings, outside: Outside, fetch: ResourceFetcher) -> Mounter:
+    """What mounts volumes.
+
+    Args:
+        settings: of the guest.
+        outside: its programs and disks.
+        fetch: brings resources.
+    """
+    from guest.mounts.block_device import BlockDeviceMounter
+    from guest.mounts.mounter import Mounter
+    from guest.mounts.object_storage import ObjectStorageMounter
+    from guest.mounts.requests import BLOCK_DEVICE, OBJECT_STORAGE
+
+    hub, unseal = settings.hub, build_unsealer(settings, fetch).unseal_secret
+    disks = BlockDeviceMounter(
+        outside.programs, outside.disks, hub.volumes_folder, hub.credentials_folder, fetch, unseal
+    )
+    buckets = ObjectStorageMounter(outside.programs, hub.volumes_folder, unseal)
+    return Mounter({BLOCK_DEVICE: disks, OBJECT_STORAGE: buckets})
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What is served, whichever protocol carries it; made of this guest or of stock daemons.
@@ -191,20 +218,23 @@ class Parts:
         fetch: brings resources.
         unseal: opens sealed secrets.
         unwrap: answers requests of ocicrypt.
+        mount: mounts volumes.
     """
 
     operations: rpc.AgentOperations
     fetch: ResourceFetcher = field(repr=False)
     unseal: Callable[[str], bytes] = field(repr=False)
     unwrap: Callable[[bytes], bytes] = field(repr=False)
+    mount: Callable[[MountRequest], None] = field(repr=False)
 
     def agent(self, *, may_have_key: bool) -> Services:
         """Services of the Attestation Agent, for callers who may or may not have the TEE's key."""
         return rpc.AgentService(self.operations, callers_may_have_key=may_have_key).services()
 
-    def hub(self, *, may_have_key: bool) -> Services:  # noqa: ARG002  (a hub hands out no keys)
-        """Services of the Confidential Data Hub."""
-        return HubService(self.fetch, self.unseal, self.unwrap).services()
+    def hub(self, *, may_mount: bool) -> Services:
+        """Services of the Confidential Data Hub, for callers who may or may not have volumes."""
+        mount = self.mount if may_mount else None
+        return HubService(self.fetch, self.unseal, self.unwrap, mount).services()
 
     def api(self, settings: Settings) -> API:
         """What containers are answered."""
@@ -237,10 +267,16 @@ def build_parts(settings: Settings, outside: Outside) -> Parts:
     if hub_socket is not None:
         hub = PeerHub(TTRPCClient(hub_socket))
         fetch = SharedFetch(hub.get_resource)
-        return Parts(operations, fetch, hub.unseal_secret, hub.unwrap_key)
+        return Parts(operations, fetch, hub.unseal_secret, hub.unwrap_key, hub.mount)
     fetch = SharedFetch(build_hub(settings, tokens, outside).get_resource)
     unsealer = build_unsealer(settings, fetch)
-    return Parts(operations, fetch, unsealer.unseal_secret, lambda it: unwrap_key(it, fetch))
+    return Parts(
+        operations,
+        fetch,
+        unsealer.unseal_secret,
+        lambda request: unwrap_key(request, fetch),
+        lambda request: build_mounter(settings, outside, fetch).mount(request),
+    )
 
 
 def transport_to(service: ServiceSettings, settings: Settings, outside: Outside) -> Transport:

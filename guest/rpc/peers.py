@@ -10,8 +10,15 @@ from guest.aa.agent import KBS_TOKEN
 from guest.aa.operations import MeasurementResult
 from guest.errors import PeerError, ResourceURIError
 from guest.kbs.tee_keys import TEEKeyPair
+from guest.mounts.requests import MountRequest
 from guest.rpc.agent_service import AGENT_SERVICE
-from guest.rpc.hub_service import KEY_PROVIDER_SERVICE, RESOURCE_SERVICE, SEALED_SECRET_SERVICE
+from guest.rpc.hub_service import (
+    KEY_PROVIDER_SERVICE,
+    RESOURCE_SERVICE,
+    SEALED_SECRET_SERVICE,
+    SECURE_MOUNT_SERVICE,
+    mount_message,
+)
 from guest.rpc.protobuf import (
     Fields,
     MalformedMessageError,
@@ -125,6 +132,10 @@ class PeerHub:
     def unwrap_key(self, request: bytes) -> bytes:
         """The answer to a request of ocicrypt."""
         return self._ask(KEY_PROVIDER_SERVICE, "UnWrapKey", octets_field(1, request))
+
+    def mount(self, request: MountRequest) -> None:
+        """Have a volume mounted."""
+        self._ask(SECURE_MOUNT_SERVICE, "SecureMount", mount_message(request))
 
     def _ask(self, service: str, method: str, message: bytes) -> bytes:
         return _taken(self.client.call(service, method, message), lambda it: it.octets(1))

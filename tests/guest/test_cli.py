@@ -352,3 +352,29 @@ def test_provides_keys(tmp_path: Path) -> None:
     wrapped = run(input=json.dumps(request).encode())
     assert json.loads(wrapped.stdout)["keywrapresults"]["annotation"]
     assert run(input=b"{}").returncode == 43
+
+
+@pytest.mark.parametrize(
+    ("changed", "exit_code", "code"),
+    [
+        ({"volume_type": "nfs"}, 50, "mount-malformed"),
+        ({"mount_point": "relative"}, 50, "mount-malformed"),
+        ({"options": {"sourceType": "empty"}}, 50, "mount-malformed"),
+        ({"mount_point": "/nonexistent/point"}, 53, "mount-point-unusable"),
+        ({}, 51, "block-device-unusable"),
+    ],
+)
+def test_a_volume_that_is_not_mounted_says_why(
+    tmp_path: Path,
+    changed: dict[str, Any],
+    exit_code: int,
+    code: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """With an exit code of its own, before any server is asked."""
+    options = {"devicePath": "/nonexistent", "sourceType": "empty", "encryptionType": "luks2"}
+    asked = {"volume_type": "block-device", "mount_point": str(tmp_path)}
+    asked["options"] = {**options, "targetType": "fileSystem"}  # type: ignore[assignment]  # JSON
+    (tmp_path / "volume.json").write_text(json.dumps(asked | changed))
+    assert main(["secure-mount", "--json", str(tmp_path / "volume.json")]) == exit_code
+    assert json.loads(capfd.readouterr().err)["error"]["code"] == code

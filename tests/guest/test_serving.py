@@ -9,10 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
-from guest.errors import ConfigError, PeerError, UnreachableError
+from guest.errors import ConfigError, NotFoundError, PeerError, UnreachableError
 from guest.listening import listen_unix
+from guest.mounts.requests import MountRequest
+from guest.rpc.hub_service import mount_message
 from guest.rpc.peers import PeerAgent, PeerHub
 from guest.serving import running
 from guest.settings import Settings, load_settings, parse_settings
@@ -171,3 +174,70 @@ def test_the_environment_says_which_sockets_there_are(tmp_path: Path) -> None:
     nowhere = tmp_path / "cmdline"
     assert load_settings(None, {}, given, nowhere).inherited_sockets == {"hub": 3}
     assert load_settings(None, {}, {}, nowhere).inherited_sockets == {}
+
+
+def credential(folder: Path, name: str, uri: str) -> dict[str, Any]:
+    """Settings that ask for one credential."""
+    asked = {"path": str(folder / name), "resource_uri": uri}
+    return {"credentials_folder": str(folder), "credentials": [asked]}
+
+
+def test_credentials_are_there_before_anyone_is_served(kbs: Any, tmp_path: Path) -> None:
+    """For the drivers of key management services."""
+    folder = tmp_path / "kbs"
+    settings = guest(
+        kbs, api={"bind": "127.0.0.1:0"}, **credential(folder, "aws/c.json", "kbs:///a/b/c")
+    )
+    with running(settings, Outside()):
+        assert (folder / "aws/c.json").read_bytes() == SECRET
+
+
+def test_a_credential_that_is_missing_stops_the_start(kbs: Any, tmp_path: Path) -> None:
+    """With the server's refusal, and nothing served."""
+    folder = tmp_path / "kbs"
+    settings = guest(kbs, api={"bind": "127.0.0.1:0"}, **credential(folder, "c", "kbs:///a/b/no"))
+    with pytest.raises(NotFoundError), running(settings, Outside()):
+        pytest.fail("it serves")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_volumes_are_mounted_for_the_socket_when_that_is_enabled(
+    kbs: Any, tmp_path: Path, *, enabled: bool
+) -> None:
+    """With a key that the server releases; gRPC, where nobody is known, mounts none."""
+    ran: list[tuple[str, bytes]] = []
+
+    class Programs:
+        """Written down."""
+
+        def run(self, name: str, *arguments: str, given: bytes = b"", files: Any = ()) -> str:
+            """Nothing is run."""
+            ran.append((name, given))
+            return ""
+
+    class Disks:
+        """One."""
+
+        by_numbers = by_path = staticmethod(lambda place: "/dev/disk")
+
+    options = {"devicePath": "/dev/disk", "sourceType": "empty", "encryptionType": "luks2"}
+    options |= {"targetType": "fileSystem", "key": "kbs:///a/b/c", "dataIntegrity": "false"}
+    request = MountRequest("block-device", options, str(tmp_path))
+    rpc = {"hub_socket": f"{tmp_path}/cdh.sock", "secure_mount": enabled}
+    tables: Any = {"api": {"features": "none"}, "volumes_folder": f"{tmp_path}/headers"}
+    rpc["hub_grpc"] = "127.0.0.1:0"
+    outside = Outside(programs=Programs(), disks=Disks())
+    with running(guest(kbs, rpc=rpc, **tables), outside) as places:
+        hub = PeerHub(TTRPCClient(tmp_path / "cdh.sock"))
+        if enabled:
+            hub.mount(request)
+        else:
+            with pytest.raises(PeerError, match="13"):
+                hub.mount(request)
+        with grpc.insecure_channel(places[1].removeprefix("grpc:")) as channel:
+            ask = channel.unary_unary("/api.SecureMountService/SecureMount")
+            with pytest.raises(grpc.RpcError, match="secure-mount-not-enabled"):
+                ask(mount_message(request), timeout=20)
+    formatted = [("cryptsetup", SECRET)] * 2 + [("mkfs.ext4", b""), ("mount", b"")]
+    assert ran == (formatted if enabled else [])

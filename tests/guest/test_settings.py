@@ -281,3 +281,43 @@ def test_reads_sealed_secrets_and_api(tmp_path: Path) -> None:
     assert read.api.features == "all"
     bound = parse_settings({"api": {"bind": "[::1]:0"}}).api
     assert (bound.host, bound.port) == ("::1", 0)
+
+
+@pytest.mark.parametrize(
+    ("tables", "fault"),
+    [
+        ({"credentials": {}}, "list of tables"),
+        ({"credentials": ["kbs:///a/b/c"]}, "list of tables"),
+        ({"credentials": [{}]}, r"credentials\[0\].path"),
+        ({"credentials": [{"path": "/run/c/a", "resource_uri": "a/b/c"}]}, "resource_uri"),
+        ({"credentials": [{"path": "/run/cX/a", "resource_uri": "kbs:///a/b/c"}]}, "below"),
+        ({"credentials": [{"path": "/run/c", "resource_uri": "kbs:///a/b/c"}]}, "below"),
+        ({"credentials": [{"path": "/run/c/../x", "resource_uri": "kbs:///a/b/c"}]}, "below"),
+        ({"credentials": [{"path": "/run/c/a", "resource_uri": "kbs:///a/b/c"}] * 2}, "twice"),
+        ({"credentials": [{"path": "/run/c/a", "resource_uri": "kbs:///a/b/c", "m": 1}]}, "no set"),
+        ({"credentials_folder": "run"}, "absolute"),
+        ({"volumes_folder": "/run/../etc"}, "absolute"),
+        ({"rpc": {"insecure_mount_for_anyone": True}}, "needs secure_mount"),
+    ],
+)
+def test_refuses_files_of_the_hub(tables: dict[str, Any], fault: str) -> None:
+    """Each with its key."""
+    with pytest.raises(ConfigError, match=fault):
+        parse_settings({"credentials_folder": "/run/c", **tables})
+
+
+def test_credentials_of_the_kernels_command_line(tmp_path: Path) -> None:
+    """As stock guests write them; a file of settings stands for itself."""
+    place = "/run/confidential-containers/cdh/kbs"
+    line = tmp_path / "cmdline"
+    line.write_text(f"quiet cdh.kbs_resources=kbs:///a/b/c::{place}/1,kbs:///a/b/d::{place}/2\n")
+    settings = load_settings(None, {}, {}, line)
+    assert [(str(each.path), each.resource_uri) for each in settings.hub.credentials] == [
+        (f"{place}/1", "kbs:///a/b/c"),
+        (f"{place}/2", "kbs:///a/b/d"),
+    ]
+    (tmp_path / "guest.toml").write_text("")
+    assert load_settings(tmp_path / "guest.toml", {}, {}, line).hub.credentials == ()
+    line.write_text("cdh.kbs_resources=kbs:///a/b/c\n")
+    with pytest.raises(ConfigError, match="path"):
+        load_settings(None, {}, {}, line)

@@ -132,7 +132,7 @@ def test_exit_codes_of_the_guest_are_documented() -> None:
 def test_settings_of_the_guest_are_documented() -> None:
     """Every key that the guest reads stands on its page."""
     files = [tree for path, tree in trees("guest") if path.name.endswith("settings.py")]
-    assert len(files) == 5
+    assert len(files) == 6
     keys = {
         node.args[0].value
         for tree in files

@@ -59,7 +59,9 @@ def test_says_when_an_address_is_taken(server: GRPCServer) -> None:
     ("method", "request_bytes", "code"),
     [
         (f"/{RESOURCE_SERVICE}/GetResources", b"", grpc.StatusCode.UNIMPLEMENTED),
-        ("/api.SecureMountService/SecureMount", b"", grpc.StatusCode.UNIMPLEMENTED),
+        ("/api.SecureMountService/SecureMounts", b"", grpc.StatusCode.UNIMPLEMENTED),
+        ("/api.SecureMountService/SecureMount", b"", grpc.StatusCode.INTERNAL),
+        ("/api.ImagePullService/PullImage", b"", grpc.StatusCode.UNIMPLEMENTED),
         (f"/{RESOURCE_SERVICE}/GetResource", b"\xff", grpc.StatusCode.INVALID_ARGUMENT),
         (
             f"/{RESOURCE_SERVICE}/GetResource",

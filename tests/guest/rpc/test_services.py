@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from protos import message
 
 from guest.aa.operations import MeasurementResult
 from guest.errors import DeniedError, GuestError
+from guest.mounts.requests import MountRequest
 from guest.rpc.agent_service import AGENT_SERVICE, AgentService
-from guest.rpc.hub_service import HubService
+from guest.rpc.hub_service import HubService, mount_message
 from guest.rpc.protobuf import Fields, octets_field, optional_number_field, text_field
 from guest.rpc.services import Code, StatusError, find_method
 
@@ -56,9 +58,9 @@ class FakeOperations:
         return MeasurementResult.NOT_ENABLED
 
 
-def call(services: Any, service: str, name: str, message: bytes = b"") -> Fields:
+def call(services: Any, service: str, name: str, request: bytes = b"") -> Fields:
     """The response to a call."""
-    return Fields(find_method(services, service, name).call(message))
+    return Fields(find_method(services, service, name).call(request))
 
 
 def agent(operations: FakeOperations, *, may_have_key: bool = True) -> Any:
@@ -104,9 +106,9 @@ def test_the_key_is_for_callers_that_are_known() -> None:
 def test_an_event_reaches_the_register_that_was_named(register: int | None) -> None:
     """Register 0 is one, and is not the absence of one."""
     operations = FakeOperations()
-    message = text_field(1, "d") + text_field(2, "o") + text_field(3, "c")
-    message += optional_number_field(4, register)
-    answer = call(agent(operations), AGENT_SERVICE, "ExtendRuntimeMeasurement", message)
+    event = text_field(1, "d") + text_field(2, "o") + text_field(3, "c")
+    event += optional_number_field(4, register)
+    answer = call(agent(operations), AGENT_SERVICE, "ExtendRuntimeMeasurement", event)
     assert answer.number(1) == 2
     assert operations.events == [("d", "o", "c", register)]
 
@@ -125,7 +127,7 @@ def test_answers_of_the_agent() -> None:
 
 
 def test_answers_of_the_hub() -> None:
-    """And it has neither mounts nor images."""
+    """Each in its field; wrapping is for those who encrypt, and not for guests."""
     services = HubService(str.encode, lambda text: text.upper().encode(), bytes.upper).services()
     uri = text_field(1, "kbs:///a/b/c")
     assert call(services, "api.GetResourceService", "GetResource", uri).octets(1) == b"kbs:///a/b/c"
@@ -135,10 +137,57 @@ def test_answers_of_the_hub() -> None:
     )
     unwrap = call(services, "keyprovider.KeyProviderService", "UnWrapKey", octets_field(1, b"ab"))
     assert unwrap.octets(1) == b"AB"
-    for service, name in (
-        ("api.SecureMountService", "SecureMount"),
-        ("api.ImagePullService", "PullImage"),
-        ("keyprovider.KeyProviderService", "WrapKey"),
-    ):
-        with pytest.raises(StatusError):
-            find_method(services, service, name)
+    with pytest.raises(StatusError):
+        find_method(services, "keyprovider.KeyProviderService", "WrapKey")
+
+
+def test_pulling_says_what_to_do_instead() -> None:
+    """As a method that is not implemented, and not as a failure of it."""
+    services = HubService(str.encode, str.encode, bytes.upper).services()
+    with pytest.raises(StatusError, match="UnWrapKey") as caught:
+        call(services, "api.ImagePullService", "PullImage", text_field(1, "registry/image"))
+    assert caught.value.code == Code.UNIMPLEMENTED
+
+
+def mounting(asked: list[MountRequest]) -> Any:
+    """Services of a hub that mounts, and writes down what."""
+    return HubService(str.encode, str.encode, bytes.upper, asked.append).services()
+
+
+MOUNT = ("api.SecureMountService", "SecureMount")
+REQUEST = MountRequest("block-device", {"deviceId": "8:32", "key": "kbs:///a/b/c"}, "/run/vol")
+
+
+def test_mounting_has_to_be_enabled() -> None:
+    """Whoever may have volumes mounted may have disks formatted."""
+    services = HubService(str.encode, str.encode, bytes.upper).services()
+    with pytest.raises(StatusError, match="Secure Mount failed: secure-mount-not-enabled"):
+        call(services, *MOUNT, mount_message(REQUEST))
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        (octets_field(2, b"\xff"), Code.INVALID_ARGUMENT),
+        (mount_message(REQUEST) + octets_field(2, text_field(1, "key")), Code.INVALID_ARGUMENT),
+        (mount_message(REQUEST) + text_field(3, "ro"), Code.INTERNAL),
+        (mount_message(REQUEST) + text_field(4, "../etc"), Code.INTERNAL),
+    ],
+)
+def test_a_malformed_request_mounts_nothing(written: bytes, code: Code) -> None:
+    """An option that is there twice, a flag, a path that is none."""
+    asked: list[MountRequest] = []
+    with pytest.raises(StatusError) as caught:
+        call(mounting(asked), *MOUNT, written)
+    assert (caught.value.code, asked) == (code, [])
+
+
+def test_a_request_to_mount_arrives_as_google_writes_it() -> None:
+    """Options are a map; the answer is an empty message."""
+    asked: list[MountRequest] = []
+    written = message("api.SecureMountRequest")(
+        volume_type=REQUEST.volume_type, options=REQUEST.options, mount_point=REQUEST.mount_point
+    ).SerializeToString()
+    find_method(mounting(asked), *MOUNT).call(written)
+    find_method(mounting(asked), *MOUNT).call(mount_message(REQUEST))
+    assert asked == [REQUEST, REQUEST]
