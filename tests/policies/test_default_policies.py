@@ -206,6 +206,9 @@ WORSE: list[tuple[str, str, Any, tuple[int, int, int]]] = [
     ("tdx", "uefi_event_logs/0/digests", [{"alg": "SHA-384", "digest": "cc"}], (2, 4, 2)),
     ("tdx", "uefi_event_logs/1/digests", [], (2, 4, 2)),
     ("tdx", "td_attributes/debug", True, (2, 3, 36)),
+    ("tdx", "td_attributes/migratable", True, (2, 3, 36)),
+    ("tdx", "td_attributes/profiling", True, (2, 3, 36)),
+    ("tdx", "td_attributes/reserved", "0200000000000000", (2, 3, 36)),
     ("tdx", "quote/body/xfam", "00", (2, 3, 36)),
     ("sgx", "tcb_status", "OutOfDate", (97, 3, 2)),
     ("sgx", "collateral_expiration_status", "1", (97, 3, 2)),
@@ -219,6 +222,7 @@ WORSE: list[tuple[str, str, Any, tuple[int, int, int]]] = [
     ("az-snp-vtpm", "reported_tcb_snp", "1", (97, 3, 2)),
     ("az-snp-vtpm", "tpm/pcr11", "11", (2, 33, 2)),
     ("az-tdx-vtpm", "td_attributes/debug", True, (2, 3, 36)),
+    ("az-tdx-vtpm", "td_attributes/migratable", True, (2, 3, 36)),
     ("az-tdx-vtpm", "collateral_expiration_status", "1", (97, 3, 2)),
     ("az-tdx-vtpm", "tcb_status", "Revoked", (97, 3, 2)),
     ("az-tdx-vtpm", "tpm/pcr11", "11", (2, 33, 2)),
@@ -234,6 +238,24 @@ def test_a_claim_that_is_not_met_shows(
     """Each condition stands for itself."""
     good, values, _ = GOOD[tee]
     assert judged("default_cpu", {tee: changed(good, path, to)}, values) == expected
+
+
+@pytest.mark.parametrize("tee", ["tdx", "sgx", "az-tdx-vtpm"])
+def test_a_tcb_that_is_out_of_date_is_borne_while_the_claim_says_so(tee: str) -> None:
+    """Only while it does, only for what is out of date, and not by documents that are over."""
+    good, values, expected = GOOD[tee]
+    outdated = good | {"tcb_status": "OutOfDate"}
+    borne = outdated | {"tcb_grace_until": "2026-06-01T00:00:00Z"}
+    assert judged("default_cpu", {tee: borne}, values) == expected
+    refused = (97, *expected[1:])
+    for claims in (
+        outdated,
+        outdated | {"tcb_recovery_date": "2026-01-01T00:00:00Z"},
+        outdated | {"tcb_grace_until": None},
+        borne | {"tcb_status": "OutOfDateConfigurationNeeded"},
+        borne | {"collateral_expiration_status": "1"},
+    ):
+        assert judged("default_cpu", {tee: claims}, values) == refused
 
 
 def test_a_missing_minimum_is_no_minimum() -> None:

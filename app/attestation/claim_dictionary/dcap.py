@@ -41,6 +41,20 @@ DCAP_CLAIMS = (
         "Intel PCS API v4, TCB info, tcbDate",
     ),
     Claim(
+        "tcb_recovery_date",
+        f"{_DATE}, with tcb_grace_days only",
+        Direction.INFORMATIVE,
+        "When the TCB recovery came that a platform which is out of date lacks.",
+        "Intel PCS API v4, TCB info, tcbDate of the next better level",
+    ),
+    Claim(
+        "tcb_grace_until",
+        f"{_DATE}, with tcb_grace_days and until then only",
+        Direction.INFORMATIVE,
+        "Until when a platform that is out of date is borne, as the operator decided.",
+        "Intel PCS API v4, TCB info, tcbDate of the next better level, and the option's days",
+    ),
+    Claim(
         "advisory_ids",
         "list of texts",
         Direction.INFORMATIVE,

@@ -131,6 +131,28 @@ TD_CLAIMS = (
     _attribute(
         "perfmon", 63, "Whether the TD may use performance monitoring.", Direction.INFORMATIVE
     ),
+    Claim(
+        "td_attributes.migratable",
+        "boolean, only when it is set",
+        Direction.FALSE,
+        "Whether the TD may be moved to another machine, by a service TD; see mr_servicetd.",
+        f"{_ATTRIBUTES}, bit 29",
+    ),
+    Claim(
+        "td_attributes.profiling",
+        "boolean, only when it is set",
+        Direction.FALSE,
+        "Whether the host may profile the TD, by HGS+, performance counters or telemetry.",
+        f"{_ATTRIBUTES}, bits 4 to 6",
+    ),
+    Claim(
+        "td_attributes.reserved",
+        "hex, 8 bytes, only when one is set",
+        Direction.INFORMATIVE,
+        "Bits that are reserved, or were when this was written; the default policy does not "
+        "approve a TD with any.",
+        f"{_ATTRIBUTES}, reserved bits",
+    ),
     PLATFORM_INSTANCE,
 )
 _CURRENT = (

@@ -123,6 +123,7 @@ executables := 3 if {
 
 configuration := 2 if {
 	input.tdx.td_attributes.debug == false
+	trust_domain_closed(input.tdx.td_attributes)
 	listed(input.tdx.quote.body.xfam, "xfam")
 }
 
@@ -151,6 +152,22 @@ intel_trust_domain(claims) if {
 intel_current(claims) if {
 	claims.tcb_status == "UpToDate"
 	claims.collateral_expiration_status == "0"
+}
+
+# What is out of date is borne for as long as the verifier's options say; the claim is there until
+# then and no longer.
+intel_current(claims) if {
+	claims.tcb_status == "OutOfDate"
+	is_string(claims.tcb_grace_until)
+	claims.collateral_expiration_status == "0"
+}
+
+# The host can neither profile the TD nor have it moved, and no bit is set whose meaning is not known
+# here; these are claims only where they are so.
+trust_domain_closed(attributes) if {
+	not attributes.migratable
+	not attributes.profiling
+	not attributes.reserved
 }
 
 # --- Intel SGX ----------------------------------------------------------------
@@ -213,6 +230,7 @@ executables := 3 if listed(az_tdx.tpm.pcr11, "tdx_pcr11")
 
 configuration := 2 if {
 	az_tdx.td_attributes.debug == false
+	trust_domain_closed(az_tdx.td_attributes)
 	listed(az_tdx.quote.body.xfam, "xfam")
 }
 

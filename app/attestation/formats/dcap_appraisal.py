@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import Enum
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,6 +27,7 @@ from app.attestation.formats.dcap_pck import PCKPlatform
 from app.attestation.formats.dcap_quote import BodyT, Quote, QuoteSignature, SGXReport, TDReport
 from app.attestation.formats.dcap_tcb import (
     Rating,
+    TCBStatus,
     merge,
     rate_enclave,
     rate_platform,
@@ -44,6 +45,8 @@ from app.trust.json_types import JSONObject, JSONValue
 
 _DATE = "%Y-%m-%dT%H:%M:%SZ"
 _STALE = "stale_collateral"
+_GRACE = "tcb_grace_days"
+_MOST_GRACE_DAYS = 366
 
 
 class DCAPKind(Enum):
@@ -72,9 +75,14 @@ class StaleCollateral(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DCAPOptions:
-    """The settings under ``attestation.verifier_options.tdx`` and ``….sgx``."""
+    """The settings under ``attestation.verifier_options.tdx`` and ``….sgx``.
+
+    Attributes:
+        tcb_grace: how long after a TCB recovery claims say that its lack is to be borne.
+    """
 
     stale_collateral: StaleCollateral = StaleCollateral.REFUSE
+    tcb_grace: timedelta = timedelta(0)
 
     @classmethod
     def parse(cls, tee: str, options: Mapping[str, JSONValue]) -> DCAPOptions:
@@ -84,13 +92,19 @@ class DCAPOptions:
             ConfigError: an unknown option or value; all faults are listed.
         """
         section = f"attestation.verifier_options.{tee}"
-        faults = [f"{section}.{name}: no such option" for name in options if name != _STALE]
+        known = {_STALE, _GRACE}
+        faults = [f"{section}.{name}: no such option" for name in options if name not in known]
         chosen = options.get(_STALE, StaleCollateral.REFUSE.value)
         if chosen not in [each.value for each in StaleCollateral]:
             faults.append(f"{section}.{_STALE}: is neither refuse nor claim")
+        days = options.get(_GRACE, 0)
+        # In Python a bool is an int; in settings it is not.
+        if type(days) is not int or not 0 <= days <= _MOST_GRACE_DAYS:
+            faults.append(f"{section}.{_GRACE}: a whole number of days, 0 to {_MOST_GRACE_DAYS}")
+            days = 0
         if faults:
             raise ConfigError(faults)
-        return cls(StaleCollateral(chosen))
+        return cls(StaleCollateral(chosen), timedelta(days=days))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,7 @@ class DCAPAppraisal:
         rating: the status of the launch, advice to relaunch included.
         current: of a TD 1.5 body, the rating of the TCB that the TD runs under now.
         is_timely: whether the time is inside of every period.
+        grace: what claims say of a TCB that is out of date and borne for a while.
     """
 
     platform: PCKPlatform
@@ -108,6 +123,7 @@ class DCAPAppraisal:
     rating: Rating
     current: Rating | None
     is_timely: bool
+    grace: JSONObject
 
     def platform_claims(self) -> JSONObject:
         """``platform_instance_id``, when the platform has one: its bytes in reverse, hex."""
@@ -135,6 +151,7 @@ class DCAPAppraisal:
             "collateral_expiration_status": "0" if self.is_timely else "1",
             **_rating_claims(self.rating, ""),
             **(_rating_claims(self.current, "_current") if self.current is not None else {}),
+            **self.grace,
             **_configuration_claims(platform),
         }
 
@@ -160,7 +177,7 @@ class DCAPAppraiser:
             CollateralUnavailableError: a document of Intel's could not be had.
             UnverifiedError: a check failed; the leaf says which.
         """
-        stale = DCAPOptions.parse(self._kind.tee, context.options).stale_collateral
+        options = DCAPOptions.parse(self._kind.tee, context.options)
         signature, body = quote.signature, quote.body
         # 1, 2. Chains, revocation, and the signatures over Intel's documents.
         platform = self._verifier.verify_platform(signature.unverified_pck_chain)
@@ -176,8 +193,9 @@ class DCAPAppraiser:
         # 8 to 11. How good is all this?
         rating, current = _rate(quote, platform, collateral)
         # 12. Does Intel still say so?
-        is_timely = _check_dates(platform, collateral, context.now, stale)
-        return DCAPAppraisal(platform, collateral, rating, current, is_timely)
+        is_timely = _check_dates(platform, collateral, context.now, options.stale_collateral)
+        grace = _grace_claims(rating, options.tcb_grace, context.now)
+        return DCAPAppraisal(platform, collateral, rating, current, is_timely, grace)
 
 
 def _check_tcb_info(tcb_info: TCBInfo, platform: PCKPlatform, kind: DCAPKind) -> None:
@@ -266,8 +284,7 @@ def _rate(
     if body.tee_tcb_svn2 is None:
         return launch, None
     current = rate(body.tee_tcb_svn2)
-    status = relaunch_status(launch.status, current.status)
-    return Rating(status, launch.date, launch.advisories), current
+    return replace(launch, status=relaunch_status(launch.status, current.status)), current
 
 
 def _rate_module(td_svn: bytes | None, tcb_info: TCBInfo) -> Rating | None:
@@ -313,6 +330,18 @@ def _rating_claims(rating: Rating, suffix: str) -> JSONObject:
         f"tcb_date{suffix}": rating.date.strftime(_DATE),
         f"advisory_ids{suffix}": list(rating.advisories),
     }
+
+
+def _grace_claims(rating: Rating, grace: timedelta, now: datetime) -> JSONObject:
+    """Since when a TCB is out of date, and until when that is borne; nothing without the option.
+
+    Until a day that is over nothing is borne, nor where Intel does not say since when.
+    """
+    if not grace or rating.status is not TCBStatus.OUT_OF_DATE or rating.outdated_at is None:
+        return {}
+    claims: JSONObject = {"tcb_recovery_date": rating.outdated_at.strftime(_DATE)}
+    until = rating.outdated_at + grace
+    return claims | ({"tcb_grace_until": until.strftime(_DATE)} if now < until else {})
 
 
 def _configuration_claims(platform: PCKPlatform) -> JSONObject:

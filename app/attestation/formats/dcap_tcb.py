@@ -7,7 +7,7 @@ info and enclave identity. Pure: versions and levels in, a rating out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -63,11 +63,14 @@ class Rating:
     Attributes:
         date: the day of the security state that the level stands for, UTC.
         advisories: Intel's advisory ids.
+        outdated_at: of what is out of date, the day of the TCB recovery that made it so, UTC;
+            ``None`` for everything else, and where Intel does not say it.
     """
 
     status: TCBStatus
     date: datetime
     advisories: tuple[str, ...] = ()
+    outdated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,9 @@ def rate_platform(
     Raises:
         TCBUnsupportedError: it reaches none.
     """
-    for level in levels:
+    for index, level in enumerate(levels):
         if _reaches(platform, level) and (td_svn is None or _td_reaches(td_svn, level)):
-            return level.rating
+            return _dated(level.rating, [each.rating for each in levels[:index]])
     raise TCBUnsupportedError("the platform reaches no TCB level that Intel supports")
 
 
@@ -124,9 +127,9 @@ def rate_enclave(levels: Sequence[EnclaveLevel], isv_svn: int, name: str) -> Rat
     Raises:
         TCBUnsupportedError: it reaches none.
     """
-    for level in levels:
+    for index, level in enumerate(levels):
         if isv_svn >= level.isv_svn:
-            return level.rating
+            return _dated(level.rating, [each.rating for each in levels[:index]])
     raise TCBUnsupportedError(f"{name} reaches no TCB level that Intel supports")
 
 
@@ -143,7 +146,8 @@ def merge(platform: Rating, enclave: Rating, module: Rating | None) -> Rating:
     if any(part.status in _OUT_OF_DATE for part in parts[1:]):
         status = _OUTDATED.get(status, status)
     advisories = dict.fromkeys(each for part in parts for each in part.advisories)
-    return Rating(status, min(part.date for part in parts), tuple(advisories))
+    date = min(part.date for part in parts)
+    return Rating(status, date, tuple(advisories), _outdated_at(parts))
 
 
 def relaunch_status(launch: TCBStatus, current: TCBStatus) -> TCBStatus:
@@ -157,6 +161,24 @@ def relaunch_status(launch: TCBStatus, current: TCBStatus) -> TCBStatus:
     if launch in _CONFIGURATION_NEEDED or current in _CONFIGURATION_NEEDED:
         return TCBStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
     return TCBStatus.TD_RELAUNCH_ADVISED
+
+
+def _dated(rating: Rating, better: Sequence[Rating]) -> Rating:
+    """The rating with the day from which it was too little: that of the next better level.
+
+    Levels stand in Intel's order, the best first, and each has the day of the recovery that it came
+    with; the first recovery after the rating's own is the one that it lacks.
+    """
+    if rating.status not in _OUT_OF_DATE:
+        return rating
+    later = [each.date for each in better if each.date > rating.date]
+    return replace(rating, outdated_at=min(later, default=None))
+
+
+def _outdated_at(parts: Sequence[Rating]) -> datetime | None:
+    """The first of the days; ``None`` when nothing is out of date, or one part's day is unknown."""
+    days = [part.outdated_at for part in parts if part.status in _OUT_OF_DATE]
+    return None if None in days else min((day for day in days if day is not None), default=None)
 
 
 def _reaches(platform: PlatformTCB, level: PlatformLevel) -> bool:

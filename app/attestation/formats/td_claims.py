@@ -13,6 +13,12 @@ _ATTRIBUTE_BITS = {
     "key_locker": 31,
     "perfmon": 63,
 }
+# Profiling by HGS+, by performance counters, by platform telemetry; each gives the TD away.
+_PROFILING = 0b111 << 4
+_MIGRATABLE = 1 << 29
+# Defences that only ever take something from a host: ICSSD and LASS.
+_HARMLESS = 1 << 16 | 1 << 27
+_NAMED = _PROFILING | _MIGRATABLE | _HARMLESS | sum(1 << bit for bit in _ATTRIBUTE_BITS.values())
 
 
 def td_claims(quote: Quote[TDReport]) -> JSONObject:
@@ -25,12 +31,22 @@ def td_claims(quote: Quote[TDReport]) -> JSONObject:
     if quote.body_descriptor is not None:
         kind, size = quote.body_descriptor
         content |= {"type": kind.hex(), "size": size.hex()}
-    attributes = int.from_bytes(body.td_attributes, "little")
     return {
         "quote": content,
-        "td_attributes": {
-            name: bool(attributes >> bit & 1) for name, bit in _ATTRIBUTE_BITS.items()
-        },
+        "td_attributes": _attribute_claims(body.td_attributes),
         "report_data": body.report_data.hex(),
         "init_data": body.mr_config_id.hex(),
     }
+
+
+def _attribute_claims(attributes: bytes) -> JSONObject:
+    """Five bits always, as Trustee has them; others that matter, or are unknown, when set."""
+    bits = int.from_bytes(attributes, "little")
+    claims: JSONObject = {name: bool(bits >> bit & 1) for name, bit in _ATTRIBUTE_BITS.items()}
+    if bits & _MIGRATABLE:
+        claims["migratable"] = True
+    if bits & _PROFILING:
+        claims["profiling"] = True
+    if unknown := bits & ~_NAMED:
+        claims["reserved"] = unknown.to_bytes(len(attributes), "little").hex()
+    return claims
