@@ -82,6 +82,7 @@ def test_a_remembered_list_is_not_taken_for_another_authoritys() -> None:
     assert code == "collateral-mismatch"
 
 
+@pytest.mark.filterwarnings("ignore:Attribute.s length must be:UserWarning")
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_changed_document_never_escapes(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -23,6 +24,8 @@ from app.trust.errors import TCBUnsupportedError
 OLD, NEW = datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
 UP = Rating(TCBStatus.UP_TO_DATE, NEW)
 OUT = Rating(TCBStatus.OUT_OF_DATE, OLD, ("A", "B"))
+# As it is told where the level above it came a year later.
+OUT_SINCE = replace(OUT, outdated_at=NEW)
 REVOKED = Rating(TCBStatus.REVOKED, OLD)
 ZEROS = (0,) * COMPONENTS
 TWOS = (2,) * COMPONENTS
@@ -45,22 +48,22 @@ def test_each_component_counts(index: int) -> None:
     # A module version of 1 and more takes its own two bytes out of the comparison.
     td_zero = bytes(changed(TWOS, 1, 0))
     levels = [PlatformLevel(TWOS, 10, changed(TWOS, 1, 0), UP), LEVELS[1]]
-    assert rate_platform(levels, PlatformTCB(low, 10), None) is OUT
+    assert rate_platform(levels, PlatformTCB(low, 10), None) == OUT_SINCE
     assert rate_platform(levels, PlatformTCB(TWOS, 10), td_zero) is UP
     if index != 1:
         td_low = bytes(changed(tuple(td_zero), index, 1))
-        assert rate_platform(levels, PlatformTCB(TWOS, 10), td_low) is OUT
+        assert rate_platform(levels, PlatformTCB(TWOS, 10), td_low) == OUT_SINCE
 
 
 def test_module_bytes_are_left_out_when_a_module_is_named() -> None:
     """From module version 1 on, the module's own identity judges the first two bytes."""
     assert rate_platform(LEVELS, PlatformTCB(TWOS, 10), bytes((0, 1, *TWOS[2:]))) is UP
-    assert rate_platform(LEVELS, PlatformTCB(TWOS, 10), bytes((2, 0, *TWOS[2:]))) is OUT
+    assert rate_platform(LEVELS, PlatformTCB(TWOS, 10), bytes((2, 0, *TWOS[2:]))) == OUT_SINCE
 
 
 def test_the_pce_counts() -> None:
     """Its version is one more component."""
-    assert rate_platform(LEVELS, PlatformTCB(TWOS, 9), None) is OUT
+    assert rate_platform(LEVELS, PlatformTCB(TWOS, 9), None) == OUT_SINCE
     with pytest.raises(TCBUnsupportedError):
         rate_platform(LEVELS, PlatformTCB(TWOS, 4), None)
 
@@ -79,7 +82,7 @@ def test_the_first_level_in_intels_order_rates_an_enclave() -> None:
     """Levels come from the newest to the oldest."""
     levels = [EnclaveLevel(5, UP), EnclaveLevel(2, OUT)]
     assert rate_enclave(levels, 9, "it") is UP
-    assert rate_enclave(levels, 4, "it") is OUT
+    assert rate_enclave(levels, 4, "it") == OUT_SINCE
     with pytest.raises(TCBUnsupportedError):
         rate_enclave(levels, 1, "it")
 

@@ -185,7 +185,7 @@ def test_unknown_processors_are_refused(family: int, model: int) -> None:
     assert refusal(of_processor("Milan", family, model)) == MALFORMED
 
 
-@pytest.mark.parametrize(("of", "by"), permutations(GENERATIONS, 2))
+@pytest.mark.parametrize(("of", "by"), [*permutations(GENERATIONS, 2)])
 def test_a_generation_does_not_vouch_for_another(of: str, by: str) -> None:
     """A report that names one, with the root and the certificates of another."""
     family, model = next((family, model) for each, family, model in CPUS if each == of)
