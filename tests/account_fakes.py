@@ -74,9 +74,9 @@ class MemoryConsoleSessions:
         self.db.write()
         return self.db.console_sessions.pop(digest, None) is not None
 
-    def remove_all(self, operator: str) -> int:
+    def remove_all(self, operator: str, *, but: str | None = None) -> int:
         self.db.write()
-        return self._keep([s for s in self._all() if s.operator != operator])
+        return self._keep([s for s in self._all() if s.operator != operator or s.digest == but])
 
     def page(
         self, alive: Alive, *, operator: str | None, after: str | None, limit: int

@@ -82,6 +82,7 @@ def administer(walk: Walk, resource: dict[str, str]) -> None:
         path_parameters=resource,
         body=b"\x00a secret of bytes\xff",
     )
+    walk.operate("GET /api/v1/keys")
     walk.operate("POST /api/v1/keys/rotate")
 
 
@@ -116,6 +117,20 @@ def keep_accounts(walk: Walk) -> None:
     made = walk.operate("POST /api/v1/api-tokens", body=draft).json()
     named = {"token_id": made["token_id"]}
     walk.operate("DELETE /api/v1/api-tokens/{token_id}", path_parameters=named)
+
+
+def keep_own_account(walk: Walk, token: str) -> None:
+    """What a program does for the account that made its token; the last call ends the token."""
+    mine = {"Authorization": f"Bearer {token}"}
+    base = "/api/v1/account"
+    token_id = walk.call(f"GET {base}", headers=mine).json()["token_id"]
+    (session, *_) = walk.call(f"GET {base}/sessions", headers=mine).json()
+    named = {"handle": session["handle"]}
+    walk.call(f"DELETE {base}/sessions/{{handle}}", headers=mine, path_parameters=named)
+    walk.call(f"DELETE {base}/sessions", headers=mine)
+    walk.call(f"GET {base}/api-tokens", headers=mine)
+    named = {"token_id": token_id}
+    walk.call(f"DELETE {base}/api-tokens/{{token_id}}", headers=mine, path_parameters=named)
 
 
 def keep_secrets(walk: Walk, resource: dict[str, str]) -> None:
@@ -188,6 +203,8 @@ def keep_policies(walk: Walk) -> None:
         body = {"text": f"# {version}\n{text}", "based_on": version}
         walk.operate(f"PUT {one}", path_parameters=named, body=body)
     walk.operate(f"GET {one}", path_parameters=named)
+    compared = {**named, "old": 1, "new": 2}
+    walk.operate(f"GET {one}/versions/{{old}}/compare/{{new}}", path_parameters=compared)
     back = {"version": 1, "based_on": 2}
     walk.operate(f"POST {one}/roll-back", path_parameters=named, body=back)
     asked = {"plugin": "resource", "resource-path": ["walked", "a", "b"], "query": {}}

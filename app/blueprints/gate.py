@@ -54,7 +54,7 @@ class Caller:
         name: account name, or ``subject@provider`` of a bearer token.
         role: the role under which the call is made.
         permissions: what it may do: those of the role, or fewer.
-        account: the account's name, when a browser is signed in to one.
+        account: the account's name, when a browser is signed in to one, or an API token is one's.
         token_id: of the API token that was shown, if one was.
     """
 
@@ -200,8 +200,13 @@ def _operator_of_bearer() -> tuple[Caller, bool]:
     if is_api_token(credential):
         # What it may do stands with the token; the access list is about providers' roles.
         program = services().api_tokens.authenticate(credential)
-        caller = Caller(program.name, program.role, program.permissions, token_id=program.token_id)
-        return caller, True
+        return Caller(
+            program.name,
+            program.role,
+            program.permissions,
+            account=program.account,
+            token_id=program.token_id,
+        ), True
     admins = services().admins
     identity = admins.authenticate(credential)
     listed = admins.allows(identity, request.method, request.path)

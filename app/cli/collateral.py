@@ -56,6 +56,18 @@ def refresh_collateral(names: tuple[str, ...], config_path: Path | None) -> None
         raise SystemExit(1)
 
 
+@collateral.command("test")
+@click.argument("name")
+@CONFIG
+def test_collateral(name: str, config_path: Path | None) -> None:
+    """Ask the vendor for NAME and tell how it went; nothing is kept."""
+    with opened(config_path) as services:
+        outcome = services.collateral.try_fetch(name)
+    click.echo(f"{outcome.code}\t{outcome.name}\t{outcome.message}")
+    if not outcome.succeeded:
+        raise SystemExit(1)
+
+
 @collateral.command("export")
 @click.argument("file", type=click.File("w"))
 @click.argument("names", nargs=-1)

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 import click
 
 from app.blueprints.services import Services
-from app.cli.opening import CONFIG, opened
+from app.cli.opening import CONFIG, actor, opened
 from app.console.decision_export import FORMATS
 from app.console.decision_filters import DecisionFilters
+from app.console.drafts import change_of
 from app.console.explanation_json import explanation_as_json
 from app.console.remedy_texts import risk_told, told
 from app.trust.decisions import DecisionKind, DecisionRecord, Outcome
-from app.trust.errors import DecisionNotFoundError
+from app.trust.errors import ConflictError, DecisionNotFoundError
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -115,6 +116,21 @@ def explain_decision(decision_id: str, config_path: Path | None, *, as_json: boo
                 click.echo(f"   The risk: {risk_told(remedy)}")
         if why.today is not None and why.today.reached:
             click.echo("\nBy what is set now it would come out as wanted.")
+
+
+@decisions.command("draft")
+@click.argument("decision_id")
+@click.argument("way", type=click.IntRange(1))
+@CONFIG
+def draft_of_decision(decision_id: str, way: int, config_path: Path | None) -> None:
+    """Propose the WAY that "why" lists under this number, and print the proposal's id."""
+    with opened(config_path) as services:
+        ways = services.explain(_decision(services, decision_id)).ways
+        change = change_of(ways[way - 1], services.policies) if way <= len(ways) else None
+        if change is None:
+            raise ConflictError("there is no such way, or it is no change that can be proposed")
+        made = services.proposals.propose(change, actor(), origin=decision_id)
+        click.echo(made.proposal_id)
 
 
 @decisions.command("replay")

@@ -79,12 +79,14 @@ def remove_second_factor(name: str, config_path: Path | None) -> None:
 @operators.command("list")
 @CONFIG
 def list_operators(config_path: Path | None) -> None:
-    """List the accounts: name, role, state, last sign-in."""
+    """List the accounts: name, role, state, last sign-in, second factor."""
     with opened(config_path) as services:
+        with_second_factor = services.sign_ins.second_factors.names()
         for operator in services.operators.all():
             state = "disabled" if operator.disabled_at else "enabled"
             last = operator.last_sign_in_at.isoformat() if operator.last_sign_in_at else "never"
-            click.echo(f"{operator.name}\t{operator.role}\t{state}\t{last}")
+            factor = "second factor" if operator.name in with_second_factor else "password only"
+            click.echo(f"{operator.name}\t{operator.role}\t{state}\t{last}\t{factor}")
 
 
 @operators.command("setup-link")

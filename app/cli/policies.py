@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from app.cli.opening import CONFIG, actor, opened
 from app.console.changes import PolicyChange
 from app.console.policy_shelf import PolicyReview
 from app.console.policy_templates import policy_template, policy_templates
-from app.console.policy_texts import unified
+from app.console.policy_texts import comparison_as_json
 from app.trust.errors import MalformedPolicyError, PolicyNotFoundError
 from app.trust.policies import PolicyKind
 
@@ -61,13 +62,19 @@ def list_versions(policy_id: str, config_path: Path | None) -> None:
 @click.argument("policy_id")
 @click.argument("old", type=click.IntRange(1))
 @click.argument("new", type=click.IntRange(1))
+@click.option("--json", "as_json", is_flag=True, help="Side by side, as JSON.")
 @CONFIG
-def compare_versions(policy_id: str, old: int, new: int, config_path: Path | None) -> None:
+def compare_versions(
+    policy_id: str, old: int, new: int, config_path: Path | None, *, as_json: bool
+) -> None:
     """Print what differs between two versions."""
     with opened(config_path) as services:
         history = services.policy_shelf.history(kind_of(policy_id), policy_id)
-        texts = history.version(old).text, history.version(new).text
-        click.echo(unified(*texts, f"version {old}", f"version {new}"), nl=False)
+        compared = comparison_as_json(history.version(old), history.version(new))
+    if as_json:
+        click.echo(json.dumps(compared, indent=2, ensure_ascii=False))
+    else:
+        click.echo(compared["unified"], nl=False)
 
 
 @policies.command("check")

@@ -10,10 +10,10 @@ import click
 
 from app.blueprints.console.api_proposals import proposal_as_json
 from app.cli.opening import CONFIG, actor, opened
-from app.console.changes import KINDS, change_of_caller
+from app.console.changes import KINDS, Change, change_of_caller
 from app.console.dry_runs import DEFAULT_DECISIONS, MAX_DECISIONS, DryRun, DryRunState
 from app.console.proposals import Proposal, ProposalQuery, ProposalState
-from app.trust.errors import ConflictError, MalformedRequestError
+from app.trust.errors import ConflictError, MalformedRequestError, ProposalNotFoundError
 from guest.wire.errors import WireError
 from guest.wire.strict_json import parse_json_object
 
@@ -58,12 +58,31 @@ def show_proposal(proposal_id: str, config_path: Path | None) -> None:
 @CONFIG
 def new_proposal(file: Any, comment: str, config_path: Path | None) -> None:  # noqa: ANN401
     """Propose the change in FILE: JSON as the REST API takes it."""
-    try:
-        change = change_of_caller(parse_json_object(file.read()))
-    except WireError as error:
-        raise MalformedRequestError(f"the change does not parse: {error}") from error
+    change = _change(file)
     with opened(config_path) as services:
         _print(services.proposals.propose(change, actor(), comment=comment))
+
+
+@proposals.command("revise")
+@click.argument("proposal_id")
+@click.argument("file", type=click.File("rb"))
+@_REVISION
+@_COMMENT
+@CONFIG
+def revise_proposal(
+    proposal_id: str,
+    file: Any,  # noqa: ANN401
+    revision: int,
+    comment: str,
+    config_path: Path | None,
+) -> None:
+    """Replace the change of your own open proposal by the one in FILE."""
+    change = _change(file)
+    with opened(config_path) as services:
+        revised = services.proposals.revise(
+            proposal_id, change, actor(), revision=revision, comment=comment
+        )
+        _print(revised)
 
 
 @proposals.command("dry-run")
@@ -93,6 +112,16 @@ def dry_run(ctx: click.Context, proposal_id: str, last: int, config_path: Path |
     click.echo(f"{run.altered} of {run.total} decisions would come out otherwise", err=True)
     if run.altered:
         ctx.exit(1)
+
+
+@proposals.command("cancel-dry-run")
+@click.argument("proposal_id")
+@CONFIG
+def cancel_dry_run(proposal_id: str, config_path: Path | None) -> None:
+    """Stop a dry run that somebody started and nobody waits for."""
+    with opened(config_path) as services:
+        if services.dry_runs.cancel(proposal_id) is None:
+            raise ProposalNotFoundError("this proposal has no dry run")
 
 
 @proposals.command("approve")
@@ -129,6 +158,13 @@ def withdraw_proposal(proposal_id: str, revision: int, config_path: Path | None)
     """Take your own open proposal back."""
     with opened(config_path) as services:
         services.proposals.withdraw(proposal_id, actor(), revision=revision)
+
+
+def _change(file: Any) -> Change:  # noqa: ANN401
+    try:
+        return change_of_caller(parse_json_object(file.read()))
+    except WireError as error:
+        raise MalformedRequestError(f"the change does not parse: {error}") from error
 
 
 def _print(proposal: Proposal) -> None:

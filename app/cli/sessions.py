@@ -38,3 +38,12 @@ def revoke_session(session: str, config_path: Path | None) -> None:
     with opened(config_path) as services:
         services.console_sessions.revoke(session, actor())
         click.echo("ended")
+
+
+@sessions.command("revoke-all")
+@click.argument("operator")
+@CONFIG
+def revoke_sessions(operator: str, config_path: Path | None) -> None:
+    """End every console session of an account."""
+    with opened(config_path) as services:
+        click.echo(f"{services.console_sessions.revoke_all(operator, actor())} ended")

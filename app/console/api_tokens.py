@@ -98,12 +98,14 @@ class TokenIdentity:
     Attributes:
         name: of whoever made the token: it acts for it.
         permissions: what it may do now.
+        account: the name of the account that made it; ``None`` when no account did.
     """
 
     name: str
     role: Role
     permissions: frozenset[Permission]
     token_id: str
+    account: str | None
 
 
 class APITokenStore(Protocol):
@@ -193,7 +195,7 @@ class APITokens:
         if token.used_at is None or now - token.used_at > _USES_APART:
             with self.transactions():
                 self.store.use(token.token_id, now)
-        return TokenIdentity(token.maker, token.role, permissions, token.token_id)
+        return TokenIdentity(token.maker, token.role, permissions, token.token_id, token.account)
 
     def revoke(self, token_id: str, by: Actor, *, of: str | None = None) -> None:
         """End a token.

@@ -27,6 +27,7 @@ class Permission(StrEnum):
     METRICS_READ = "ops:metrics:read"
     OPERATOR_MANAGE = "operators:account:manage"
     OVERVIEW_READ = "console:overview:read"
+    OWN_ACCOUNT_MANAGE = "operators:own-account:manage"
     POLICY_READ = "policies:policy:read"
     POLICY_WRITE = "policies:policy:write"
     PROPOSAL_APPROVE = "proposals:proposal:approve"
@@ -60,6 +61,7 @@ _VIEWER = frozenset(
         Permission.DECISION_READ,
         Permission.INSPECTOR_USE,
         Permission.OVERVIEW_READ,
+        Permission.OWN_ACCOUNT_MANAGE,
         Permission.POLICY_READ,
         Permission.PROPOSAL_READ,
         Permission.REFERENCE_VALUE_READ,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher, unified_diff
+
+from app.trust.json_types import JSONObject
+from app.trust.policies import PolicyVersion
 
 # Unchanged lines that stand around a change, as `diff` has them.
 _CONTEXT = 3
@@ -74,6 +77,17 @@ def unified(old: str, new: str, old_title: str, new_title: str) -> str:
         old.splitlines(keepends=True), new.splitlines(keepends=True), old_title, new_title
     )
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+def comparison_as_json(old: PolicyVersion, new: PolicyVersion) -> JSONObject:
+    """What differs between two versions, side by side and as terminals show it."""
+    titles = f"version {old.version}", f"version {new.version}"
+    return {
+        "old": old.version,
+        "new": new.version,
+        "rows": [asdict(row) for row in compare(old.text, new.text)],
+        "unified": unified(old.text, new.text, *titles),
+    }
 
 
 def _sides(lines: list[str], begin: int, end: int, mark: str) -> list[Side]:

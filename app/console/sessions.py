@@ -120,8 +120,11 @@ class ConsoleSessionStore(Protocol):
         """Drop a session, inside the caller's transaction; whether there was one."""
         ...
 
-    def remove_all(self, operator: str) -> int:
-        """Drop every session of an account, inside the caller's transaction; how many."""
+    def remove_all(self, operator: str, *, but: str | None = None) -> int:
+        """Drop every session of an account, inside the caller's transaction; how many.
+
+        The one with the digest ``but`` stays.
+        """
         ...
 
     def page(
@@ -227,6 +230,15 @@ class ConsoleSessions:
             self.audit.append(
                 AuditEntry(now, by, "operators:session:revoke", handle, before=session.operator)
             )
+
+    def revoke_all(self, of: str, by: Actor, *, but: ConsoleSession | None = None) -> int:
+        """End every session of an account, or every other one; how many there were."""
+        with self.transactions():
+            ended = self.store.remove_all(of, but=but.digest if but else None)
+            if ended:
+                now = self.clock.now()
+                self.audit.append(AuditEntry(now, by, "operators:session:revoke-all", of))
+        return ended
 
     def page(
         self, *, operator: str | None = None, after: str | None = None, limit: int = 100

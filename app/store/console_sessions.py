@@ -50,9 +50,14 @@ class SQLConsoleSessionStore:
         statement = delete(console_sessions).where(_COLUMNS.session_digest == digest)
         return self.database.writing().execute(statement).rowcount > 0
 
-    def remove_all(self, operator: str) -> int:
-        """Drop every session of an account, inside the caller's transaction; how many."""
+    def remove_all(self, operator: str, *, but: str | None = None) -> int:
+        """Drop every session of an account, inside the caller's transaction; how many.
+
+        The one with the digest ``but`` stays.
+        """
         statement = delete(console_sessions).where(_COLUMNS.operator == operator)
+        if but is not None:
+            statement = statement.where(_COLUMNS.session_digest != but)
         return self.database.writing().execute(statement).rowcount
 
     def page(

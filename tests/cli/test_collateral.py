@@ -54,6 +54,17 @@ def served(parts: dict[str, Any]) -> Any:
         yield parts | {"collateral": parts["collateral"] | {"amd_url": catalogue.origins[0]}}
 
 
+def test_a_test_tells_how_it_went_and_keeps_nothing(
+    site: Site, parts: dict[str, Any], served: dict[str, Any]
+) -> None:
+    """With the vendor, and without: then the exit status is 1."""
+    assert f"fetched\t{CRL}" in site.does("collateral", "test", CRL, **served)
+    assert f"missing\t-\t-\t{CRL}" in site.does("collateral", "list", **served)
+    unreachable = site.run("collateral", "test", CRL, **parts)
+    assert unreachable.exit_code == 1
+    assert CRL in unreachable.stdout
+
+
 def test_a_refresh_fetches_and_the_list_tells(site: Site, served: dict[str, Any]) -> None:
     """What is needed first, missing ones too; then by name."""
     assert f"missing\t-\t-\t{CRL}" in site.does("collateral", "list", **served)

@@ -178,7 +178,7 @@ def test_operators_are_created_listed_and_reset(site: Site) -> None:
     assert "conflict" in site.refuses("operators", "create", "ann", "--role", "owner")
     second = site.does("operators", "reset", "ann").strip()
     assert second not in {first, ""}
-    assert site.does("operators", "list") == "ann\tauditor\tenabled\tnever\n"
+    assert site.does("operators", "list") == "ann\tauditor\tenabled\tnever\tpassword only\n"
     assert site.refuses("operators", "reset", "bob")
     assert site.run("operators", "create", "eve", "--role", "emperor").exit_code == 2
 
@@ -191,7 +191,7 @@ def test_operators_are_changed_but_not_the_last_owner(site: Site) -> None:
     assert "conflict" in site.refuses("operators", "role", "ann", "viewer")
     assert site.does("operators", "role", "bob", "owner") == "bob is owner\n"
     assert site.does("operators", "disable", "ann") == "ann is disabled\n"
-    assert "ann\towner\tdisabled\tnever\n" in site.does("operators", "list")
+    assert "ann\towner\tdisabled\tnever\t" in site.does("operators", "list")
     assert site.does("operators", "enable", "ann") == "ann is enabled\n"
     assert "conflict" in site.refuses("operators", "remove-second-factor", "ann")
     for action in ("disable", "enable"):
@@ -243,6 +243,7 @@ def test_a_session_that_is_not_there_is_not_ended(site: Site) -> None:
     """And none is listed."""
     assert site.does("sessions", "list", "--operator", "ann") == ""
     assert "console-session-not-found" in site.refuses("sessions", "revoke", "0" * 16)
+    assert site.does("sessions", "revoke-all", "ann") == "0 ended\n"
 
 
 def test_keys_are_listed_and_rotated(site: Site) -> None:
@@ -421,6 +422,8 @@ def test_versions_are_listed_compared_and_rolled_back(site: Site) -> None:
     before = site.does("policies", "show", "resource-policy")
     site.does("policies", "set", "resource-policy", "-", given=b"package policy\nallow := false\n")
     assert "+allow := false" in site.does("policies", "compare", "resource-policy", "1", "2")
+    compared = site.does("policies", "compare", "resource-policy", "1", "2", "--json")
+    assert json.loads(compared)["rows"][-1]["new"]["mark"] in {"added", "blank"}
     site.does("policies", "roll-back", "resource-policy", "1")
     assert site.does("policies", "show", "resource-policy") == before
     shown = site.does("policies", "show", "resource-policy", "--version", "2")
@@ -510,10 +513,19 @@ def test_a_draft_is_proposed_and_approved(site: Site) -> None:
 
 def test_a_change_from_a_file_is_proposed_and_withdrawn(site: Site) -> None:
     """JSON as the REST interface takes it; what is none is refused."""
-    change = {"kind": "reference-values", "register": [{"name": "svn", "value": ["1"]}]}
+    change: Any = {"kind": "reference-values", "register": [{"name": "svn", "value": ["1"]}]}
     made = json.loads(site.does("proposals", "new", "-", given=json.dumps(change).encode()))
     assert made["subject"] == "svn"
-    site.does("proposals", "withdraw", made["proposal_id"], "--revision", "1")
+    proposal_id = made["proposal_id"]
+    change["register"][0]["value"] = ["2"]
+    revise = ("proposals", "revise", proposal_id, "-", "--revision", "1")
+    revised = json.loads(site.does(*revise, given=json.dumps(change).encode()))
+    assert revised["change"]["register"][0]["value"] == ["2"]
+    assert "malformed-request" in site.refuses(*revise, given=b"{")
+    assert "proposal-not-found" in site.refuses("proposals", "cancel-dry-run", proposal_id)
+    site.does("proposals", "dry-run", proposal_id)
+    site.does("proposals", "cancel-dry-run", proposal_id)
+    site.does("proposals", "withdraw", proposal_id, "--revision", "2")
     assert "malformed-request" in site.refuses("proposals", "new", "-", given=b"{")
     rejected = json.loads(site.does("proposals", "new", "-", given=json.dumps(change).encode()))
     site.does("proposals", "reject", rejected["proposal_id"], "--revision", "1")
@@ -628,6 +640,17 @@ def test_a_decision_is_explained(site: Site, decisions: list[str]) -> None:
     assert "The risk:" in told
     assert json.loads(site.does("decisions", "why", decisions[2], "--json"))["ways"]
     assert "decision-not-found" in site.refuses("decisions", "why", "0" * 32)
+
+
+def test_a_way_out_is_proposed(site: Site, decisions: list[str]) -> None:
+    """By its number in the explanation; one that is none is refused."""
+    ways = json.loads(site.does("decisions", "why", decisions[2], "--json"))["ways"]
+    number = next(number for number, way in enumerate(ways, 1) if way["proposal"])
+    proposal_id = site.does("decisions", "draft", decisions[2], str(number)).strip()
+    made = json.loads(site.does("proposals", "show", proposal_id))
+    assert made["origin"] == decisions[2]
+    assert made["kind"] == ways[number - 1]["proposal"]["kind"]
+    assert "conflict" in site.refuses("decisions", "draft", decisions[2], str(len(ways) + 1))
 
 
 def test_decisions_are_shown_and_replayed(site: Site, decisions: list[str]) -> None:

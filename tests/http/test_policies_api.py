@@ -49,6 +49,9 @@ def decided(affirming: None, guest: RawGuest) -> list[str]:
         ("GET", "/api/v1/policies/attestation/none", None, 404),
         ("GET", f"{GLOBAL}?version=9", None, 404),
         ("GET", f"{GLOBAL}?version=x", None, 400),
+        ("GET", "/api/v1/policies/other/x/versions/1/compare/1", None, 400),
+        ("GET", f"{GLOBAL}/versions/1/compare/9", None, 404),
+        ("GET", f"{GLOBAL}/versions/x/compare/1", None, 400),
         ("PUT", GLOBAL, {"text": DENY}, 400),
         ("PUT", GLOBAL, {"text": 7, "based_on": 1}, 400),
         ("PUT", GLOBAL, {"text": DENY, "based_on": -1}, 400),
@@ -390,3 +393,17 @@ def test_templates_are_listed(programs: Programs, services: Services) -> None:
     listed = programs.ask("ada", "GET", "/api/v1/policy-templates").json
     assert {"snp", "affirming"} <= {each["name"] for each in listed}
     assert all(each["text"].startswith("# ") for each in listed)
+
+
+def test_versions_are_compared_as_data(programs: Programs) -> None:
+    """Side by side with numbers and marks, and as a terminal shows it; the same is nothing."""
+    programs.ask("ada", "PUT", GLOBAL, {"text": DENY, "based_on": 1})
+    programs.ask("ada", "PUT", GLOBAL, {"text": DENY + "# more\n", "based_on": 2})
+    found = programs.ask("ada", "GET", f"{GLOBAL}/versions/2/compare/3").json
+    assert found["rows"][-1] == {
+        "old": {"number": None, "text": "", "mark": "blank"},
+        "new": {"number": 4, "text": "# more", "mark": "added"},
+    }
+    assert "+# more\n" in found["unified"]
+    same = programs.ask("ada", "GET", f"{GLOBAL}/versions/2/compare/2").json
+    assert (same["rows"], same["unified"]) == ([], "")

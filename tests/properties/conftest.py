@@ -18,7 +18,11 @@ from schemathesis.config import SchemathesisConfig
 from servers import SAMPLE_VALUES, AdminKey, make_settings
 
 from app.blueprints.deps import EXTENSION
+from app.blueprints.services import Services
 from app.broker.secrets import ResourceID
+from app.console.api_tokens import Maker, TokenDraft
+from app.console.permissions import Role, permissions_of
+from app.console.sessions import Browser, Proof
 from app.factory import build
 from app.trust.audit import Actor
 from guest.wire.encoding import b64_encode
@@ -62,3 +66,18 @@ def callers(served: Flask, prepared: tuple[Path, AdminKey]) -> dict[str, Caller]
         )
         for name, headers in (("a stranger", {}), ("an owner", prepared[1].headers()))
     }
+
+
+@pytest.fixture
+def own_token(served: Flask) -> str:
+    """An API token of an account that is signed in with a browser."""
+    services: Services = served.extensions[EXTENSION]
+    owner = Actor("mira", Role.OWNER)
+    with served.app_context():
+        services.operators.create("mira", Role.OWNER, owner)
+        operator = services.operators.find("mira")
+        assert operator is not None
+        services.console_sessions.begin(operator, Proof.PASSWORD, Browser("127.0.0.1", "a browser"))
+        draft = TokenDraft("a script", Role.VIEWER, None, days=1)
+        _, text = services.api_tokens.make(draft, Maker(owner, permissions_of("owner"), "mira"))
+    return text

@@ -19,6 +19,7 @@ from walks import (
     inspect,
     keep_accounts,
     keep_collateral,
+    keep_own_account,
     keep_policies,
     keep_reference_values,
     keep_secrets,
@@ -88,7 +89,7 @@ def test_requests_by_chance_hold(
         holds()
 
 
-def test_every_operation_answers_as_described(callers: dict[str, Caller]) -> None:
+def test_every_operation_answers_as_described(callers: dict[str, Caller], own_token: str) -> None:
     """Every operation succeeds once, so that no description of success is empty."""
     walk = Walk(callers)
     resource = dict(zip(("repository", "type", "tag"), PATH.split("/"), strict=True))
@@ -105,6 +106,7 @@ def test_every_operation_answers_as_described(callers: dict[str, Caller]) -> Non
     trust(walk)
     inspect(walk, token)
     keep_accounts(walk)
+    keep_own_account(walk, own_token)
     keep_secrets(walk, resource)
     keep_reference_values(walk)
     walk.operate("DELETE /kbs/v0/resource/{repository}/{type}/{tag}", path_parameters=resource)

@@ -8,6 +8,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.console import (
+    api_account,
     api_accounts,
     api_collateral,
     api_inspector,
@@ -26,6 +27,8 @@ from app.blueprints.deps import services
 from app.blueprints.gate import access, actor
 from app.console.explanation_json import explanation_as_json
 from app.console.permissions import Permission
+from app.trust.json_types import JSONObject
+from app.trust.signing_keys import StoredKey
 
 
 def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
@@ -33,6 +36,7 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
     bp = Blueprint("api", __name__, url_prefix="/api/v1")
     _add_decisions(bp)
     audit.add_to_api(bp)
+    api_account.add_to(bp)
     api_accounts.add_to(bp)
     first_steps.add_to_api(bp)
     settings.add_to_api(bp)
@@ -79,8 +83,24 @@ def _add_decisions(bp: Blueprint) -> None:
 
 
 def _add_keys(bp: Blueprint) -> None:
+    @bp.get("/keys")
+    @access(Permission.KEY_READ)
+    def signing_keys() -> ResponseReturnValue:
+        return jsonify([_key(each) for each in services().token_keys.list()])
+
     @bp.post("/keys/rotate")
     @access(Permission.KEY_ROTATE)
     def rotate() -> ResponseReturnValue:
         services().token_keys.rotate(actor())
         return jsonify(services().token_keys.key_set())
+
+
+def _key(key: StoredKey) -> JSONObject:
+    """A key without its private half; its public half is in the key set."""
+    return {
+        "key_id": key.key_id,
+        "state": key.state,
+        "algorithm": key.public_jwk["alg"],
+        "created_at": key.created_at.isoformat(),
+        "retires_at": key.retires_at.isoformat() if key.retires_at else None,
+    }

@@ -92,7 +92,7 @@ def _add_sessions(bp: Blueprint) -> None:
             after=request.args.get("after") or None,
             limit=page_limit(),
         )
-        return jsonify([_session(each) for each in page])
+        return jsonify([session_as_json(each) for each in page])
 
     @bp.delete("/console-sessions/<handle>")
     @access(Permission.OPERATOR_MANAGE)
@@ -107,13 +107,13 @@ def _add_tokens(bp: Blueprint) -> None:
     def api_tokens() -> ResponseReturnValue:
         after = request.args.get("after") or None
         page = services().api_tokens.page(after=after, limit=page_limit())
-        return jsonify([_token(each) for each in page])
+        return jsonify([token_as_json(each) for each in page])
 
     @bp.post("/api-tokens")
     @access(Permission.API_TOKEN_MAKE)
     def make_api_token() -> ResponseReturnValue:
         token, text = services().api_tokens.make(_draft(json_object()), maker(g.caller))
-        return jsonify({**_token(token), "token": text})
+        return jsonify({**token_as_json(token), "token": text})
 
     @bp.delete("/api-tokens/<token_id>")
     @access(Permission.OPERATOR_MANAGE)
@@ -151,7 +151,8 @@ def _operator(operator: Operator) -> JSONObject:
     }
 
 
-def _session(session: ConsoleSession) -> JSONObject:
+def session_as_json(session: ConsoleSession) -> JSONObject:
+    """A console session by its handle, times in ISO 8601."""
     return {
         "handle": session.handle,
         "operator": session.operator,
@@ -164,7 +165,8 @@ def _session(session: ConsoleSession) -> JSONObject:
     }
 
 
-def _token(token: APIToken) -> JSONObject:
+def token_as_json(token: APIToken) -> JSONObject:
+    """An API token by its id, without what it consists of."""
     return {
         "token_id": token.token_id,
         "label": token.label,

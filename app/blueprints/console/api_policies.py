@@ -15,6 +15,7 @@ from app.console.permissions import Permission
 from app.console.policy_examples import ExampleDraft, draft_of_example, draft_of_json
 from app.console.policy_shelf import policy_kind
 from app.console.policy_templates import policy_templates
+from app.console.policy_texts import comparison_as_json
 from app.trust.errors import DecisionNotFoundError, MalformedRequestError
 from app.trust.json_types import JSONObject
 from app.trust.policies import PolicyKind, PolicyVersion
@@ -55,6 +56,14 @@ def _add_reading(bp: Blueprint) -> None:
                 "versions": [version_as_json(each) for each in history.versions],
             }
         )
+
+    @bp.get(f"{_ONE}/versions/<old>/compare/<new>")
+    @access(Permission.POLICY_READ)
+    def compare_versions(kind: str, policy_id: str, old: str, new: str) -> ResponseReturnValue:
+        history = services().policy_shelf.history(policy_kind(kind), policy_id)
+        asked = {"old": old, "new": new}
+        before, after = (history.version(whole_number(asked, name)) for name in asked)
+        return jsonify(comparison_as_json(before, after))
 
 
 def _add_writing(bp: Blueprint) -> None:

@@ -6,6 +6,7 @@ import segno
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 from markupsafe import Markup
 
@@ -42,6 +43,14 @@ def _add_sessions(bp: Blueprint) -> None:
         handle = request.form.get("handle", "")
         services().console_sessions.revoke(handle, actor(), of=current_user.operator.name)
         flash(_("The session has ended."))
+        return redirect(url_for(".account"), 303)
+
+    @bp.post("/account/sessions/end-others")
+    @access(SIGNED_IN)
+    def end_other_sessions() -> ResponseReturnValue:
+        name, current = current_user.operator.name, current_user.session
+        ended = services().console_sessions.revoke_all(name, actor(), but=current)
+        flash(ngettext("%(num)d other session has ended.", "%(num)d other sessions ended.", ended))
         return redirect(url_for(".account"), 303)
 
 
