@@ -153,16 +153,19 @@ def _leave_quietly(_: Arbiter, __: Worker) -> None:
 
 
 def _keep_house(app: Flask) -> None:
-    """Forget what has expired, every now and then, for as long as the worker lives."""
+    """Forget what has expired, at once and every now and then, for as long as the worker lives.
+
+    At once, because the first overview after a long pause would count what nobody counted yet.
+    """
     from app.blueprints.deps import EXTENSION
 
     while True:
-        time.sleep(_HOUSEKEEPING_SECONDS)
         with app.app_context():
             try:
                 app.extensions[EXTENSION].housekeeping()
             except UnavailableError as error:
                 _log.warning("housekeeping has to wait", code=error.code)
+        time.sleep(_HOUSEKEEPING_SECONDS)
 
 
 def serve(settings: Settings) -> None:
