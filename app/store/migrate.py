@@ -2,6 +2,9 @@
 
 The migrations are Alembic's (``migrations/versions``); ``flask db`` makes new ones. A migration is
 one transaction on both engines, DDL included: it happens whole or not at all.
+
+Alembic itself is only loaded where there is something to migrate: a command on a database that is
+as it should be starts sooner without it.
 """
 
 from __future__ import annotations
@@ -10,17 +13,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import alembic.command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, column, func, inspect, select, table
 
 import migrations
 from app.store.database import Database
 from app.trust.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FOLDER = Path(migrations.__file__).parent
 
@@ -30,6 +32,9 @@ _PATIENCE = timedelta(minutes=10)
 # The advisory lock under which PostgreSQL lets one process at a time migrate; an arbitrary number
 # that no other lock of ours has.
 _MIGRATION_LOCK = 0x766F756368_01
+
+# Where Alembic notes a database's revision.
+_VERSIONS = table("alembic_version", column("version_num"))
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
@@ -44,8 +49,12 @@ def upgrade(database: Database, revision: str = "head") -> None:
     if not database.is_postgresql:
         # What rests is sealed, but whose secrets there are is nobody else's business.
         Path(str(database.engine.url.database)).touch(mode=0o600)
+    if revision == "head" and current_is_head(database):
+        return
+    from alembic import command
+
     with _alone(database) as connection, _known_revisions():
-        alembic.command.upgrade(_config(connection), revision)
+        command.upgrade(_config(connection), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
@@ -55,14 +64,15 @@ def downgrade(database: Database, revision: str) -> None:
         ConfigError: there is no such revision.
         StoreUnavailableError: the database is locked, full, or out of reach.
     """
+    from alembic import command
+
     with _alone(database) as connection, _known_revisions():
-        alembic.command.downgrade(_config(connection), revision)
+        command.downgrade(_config(connection), revision)
 
 
 def head() -> str:
-    """The revision that this program was written for."""
-    (newest,) = ScriptDirectory(str(FOLDER)).get_heads()
-    return newest
+    """The revision that this program was written for: files are named after theirs, in order."""
+    return max(path.name.partition("_")[0] for path in FOLDER.glob("versions/[0-9]*.py"))
 
 
 def current_is_head(database: Database) -> bool:
@@ -72,10 +82,14 @@ def current_is_head(database: Database) -> bool:
         StoreUnavailableError: the database is out of reach.
     """
     with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_heads() == (head(),)
+        if not inspect(connection).has_table(_VERSIONS.name):
+            return False
+        return connection.execute(select(_VERSIONS.c.version_num)).scalars().all() == [head()]
 
 
 def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -97,6 +111,8 @@ def _alone(database: Database) -> Iterator[Connection]:
 
 @contextmanager
 def _known_revisions() -> Iterator[None]:
+    from alembic.util import CommandError
+
     try:
         yield
     except CommandError as error:

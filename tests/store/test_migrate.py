@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import Migrate
 from flask_migrate import upgrade as flask_upgrade
@@ -60,6 +61,21 @@ def test_an_unknown_revision_is_the_operators_to_mend(database: Database) -> Non
     assert not migrate.current_is_head(database)
     with pytest.raises(ConfigError, match="does not know"):
         migrate.upgrade(database)
+
+
+def test_the_newest_file_is_the_head() -> None:
+    """What its name says is what Alembic finds by following the revisions, and there is one."""
+    assert ScriptDirectory(str(migrate.FOLDER)).get_heads() == [migrate.head()]
+
+
+def test_a_database_that_is_as_it_should_be_needs_no_alembic(tmp_path: Path) -> None:
+    """Most commands find nothing to migrate, and start without what migrates."""
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    look = _MIGRATE + "print(any(name.startswith('alembic') for name in sys.modules))"
+    for loaded in ("True", "False"):
+        command = [sys.executable, "-c", look, url]
+        said = subprocess.check_output(command, cwd=ROOT, input="\n", text=True)
+        assert said.split() == ["ready", loaded]
 
 
 def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
