@@ -21,6 +21,8 @@ DEFAULT_TIMEOUT_SECONDS = 20.0
 # What upstream's drivers read, where settings say nothing.
 FOLDER_VARIABLES = {"aliyun": "ALIYUN_IN_GUEST_KEY_PATH", "aws": "AWS_IN_GUEST_KEY_PATH"}
 
+# Those of which somebody else gives out tokens or credentials.
+_WITH_AUTHORITY = ("aliyun", "azure")
 _SERVICES = ("aliyun", "aws", "azure", "gcp", "vault")
 
 
@@ -32,7 +34,7 @@ class KMSAccess:
         folder: of its credentials.
         endpoint: URL to ask instead of the provider's own; without a trailing slash.
         root_certificates: PEM of the only roots that are believed; ``None`` for the system's.
-        authority: URL that gives out tokens instead of the provider's own (Azure).
+        authority: URL that gives out tokens or credentials instead of the provider's own.
         module: library of a token (PKCS#11).
         timeout_seconds: of one exchange.
     """
@@ -101,7 +103,7 @@ def _access(section: Section, provider: str, folder: Path, timeout: float) -> KM
         own,
         endpoint=_url(section, "endpoint"),
         root_certificates=root_certificates(section, "cert"),
-        authority=_url(section, "authority") if provider == "azure" else None,
+        authority=_url(section, "authority") if provider in _WITH_AUTHORITY else None,
         timeout_seconds=timeout,
     )
     section.close()

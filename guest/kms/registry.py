@@ -18,6 +18,7 @@ from guest.wire.json_types import JSONObject
 # What is in the package and is no driver.
 _OTHERS = frozenset(
     {
+        "aliyun_signing",
         "crc32c",
         "credentials",
         "exchange",

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from kms_rigs import aws, azure, gcp, pkcs11, vault
+from kms_rigs import aliyun, aws, azure, gcp, pkcs11, vault
 from kms_rigs.rig import Rig
 
 
@@ -16,6 +16,7 @@ class _Starter(Protocol):
 
 
 _STARTERS: dict[str, _Starter] = {
+    "aliyun": aliyun.running,
     "aws": aws.running,
     "azure": azure.running,
     "gcp": gcp.running,

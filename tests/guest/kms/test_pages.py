@@ -20,6 +20,7 @@ from guest.cdh.sealing import public_jwk
 
 # What each page shows that its reader gets.
 SHOWN = {
+    "aliyun": ("how-to/seal-with-alibaba-cloud-kms.md", ["correct horse", "the password"]),
     "aws": ("how-to/seal-with-aws-kms.md", ["correct horse", "the password of the database"]),
     "azure": ("how-to/seal-with-azure-key-vault.md", ["correct horse"]),
     "gcp": ("how-to/seal-with-google-cloud-kms.md", ["correct horse"]),
