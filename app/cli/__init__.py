@@ -14,6 +14,7 @@ from app.cli import (
     api_tokens,
     audit,
     collateral,
+    computing,
     decisions,
     guests,
     inspect,
@@ -79,3 +80,4 @@ for _command in (
     settings.settings,
 ):
     main.add_command(_command)
+reference_values.reference_values.add_command(computing.compute)

@@ -50,7 +50,7 @@ def add_value(
     """Register VALUE, which is JSON, under NAME."""
     drafted = DraftReferenceValue(name, parse_value(value), parse_expiry(expires_at))
     with opened(config_path) as services:
-        _carry_out(services, ReferenceValuesChange(register=(drafted,), source=_SOURCE), draft)
+        carry_out(services, ReferenceValuesChange(register=(drafted,), source=_SOURCE), draft)
 
 
 @reference_values.command("import")
@@ -74,7 +74,7 @@ def import_values(
             after = json.dumps(each.draft.value)
             click.echo(f"{each.effect}\t{each.draft.name}\t{before}\t{after}")
         if not dry_run:
-            _carry_out(services, change, draft)
+            carry_out(services, change, draft)
 
 
 @reference_values.command("list")
@@ -177,7 +177,7 @@ def list_missing(config_path: Path | None) -> None:
 def withdraw_value(name: str, config_path: Path | None, *, draft: bool) -> None:
     """Take a value away from policies; its history stays."""
     with opened(config_path) as services:
-        _carry_out(services, ReferenceValuesChange(withdraw=(name,), source=_SOURCE), draft)
+        carry_out(services, ReferenceValuesChange(withdraw=(name,), source=_SOURCE), draft)
 
 
 @reference_values.command("take")
@@ -197,7 +197,7 @@ def take_values(
                 claimed = json.dumps(each.claimed)
                 click.echo(f"{state}\t{each.name}\t{each.part}\t{each.claim}\t{claimed}")
             return
-        _carry_out(services, take(offer, names), draft, origin=decision_id)
+        carry_out(services, take(offer, names), draft, origin=decision_id)
 
 
 def _message(file: Any) -> JSONObject:  # noqa: ANN401
@@ -221,12 +221,13 @@ def _state(services: Services, entry: RegisteredValue) -> str:
     return services.reference_values.state_of(entry.value) if entry.active else "replaced"
 
 
-def _carry_out(
+def carry_out(
     services: Services,
     change: ReferenceValuesChange,
     draft: bool,  # noqa: FBT001  (as it was asked for)
     origin: str | None = None,
 ) -> None:
+    """Change reference values, or only propose it and print the proposal's id."""
     if draft:
         click.echo(services.proposals.propose(change, actor(), origin=origin).proposal_id)
         return

@@ -114,6 +114,12 @@ class MalformedBundleError(MalformedError):
     code = "malformed-bundle"
 
 
+class MalformedFirmwareError(MalformedError):
+    """A firmware image is of no known form, or not built for the TEE."""
+
+    code = "malformed-firmware"
+
+
 class IssuerUnusableError(MalformedError):
     """What was given of a token issuer is of no use: its address, its keys, its certificates."""
 
@@ -553,6 +559,18 @@ class TEEKeyUnsupportedError(UnsupportedError):
     """The TEE key's algorithm is not enabled for responses."""
 
     code = "tee-key-unsupported"
+
+
+class UnknownVCPUTypeError(UnsupportedError):
+    """No signature of this type of virtual CPU is known."""
+
+    code = "vcpu-type-unknown"
+
+
+class MissingExtraError(UnsupportedError):
+    """What was asked for needs a package that is not installed."""
+
+    code = "extra-missing"
 
 
 class UnavailableError(DomainError):

@@ -13,6 +13,13 @@ import postgres
 import pytest
 from processes import free_port, running, vouchgate
 from repository import blocks, page
+from servers import AdminKey, make_settings, settings_table
+from simulated.boot_log import IPL, log
+from simulated.firmware import image
+from toml_files import write_toml
+
+from app.lab.tdx import event_log
+from app.wiring import prepare
 
 BIN = Path(sys.executable).parent
 # What each page shows that its reader gets, besides running to its end.
@@ -69,6 +76,27 @@ def test_a_how_to_runs_to_its_end(name: str, tmp_path: Path) -> None:
     output = run(script, tmp_path, **environment)
     for text in SHOWN[name]:
         assert text in output
+
+
+def test_reference_values_are_computed_from_a_build(tmp_path: Path) -> None:
+    """With a firmware of the tests, and the logs of a boot that never was."""
+    build = {
+        "OVMF.fd": image(),
+        "vmlinuz": b"kernel",
+        "initrd.img": b"initrd",
+        "CCEL": event_log([(2, 5, b"a"), (3, 5, b"b")]),
+        "binary_bios_measurements": log([(4, IPL, bytes(32), b""), (11, IPL, bytes(32), b"")]),
+    }
+    for name, content in build.items():
+        (tmp_path / name).write_bytes(content)
+    AdminKey.make(tmp_path)
+    write_toml(tmp_path / "vouchgate.toml", settings_table(tmp_path))
+    prepare(make_settings(tmp_path))
+    output = run(script_of("how-to/reference-values-from-your-build.md"), tmp_path)
+    for text in ("snp_launch_measurement\t", "mr_td\t", "rtmr_1\t", "tpm_pcr11\t"):
+        assert text in output
+    assert "source\tcomputed for tdx: firmware " in output
+    assert "extractor\tsample" in output
 
 
 def test_the_tutorial_runs_to_its_end(tmp_path: Path) -> None:

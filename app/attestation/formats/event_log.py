@@ -48,6 +48,7 @@ class Algorithm:
     hash: Callable[[bytes], bytes] | None = None
 
 
+SHA256 = Algorithm("SHA-256", 32, lambda data: hashlib.sha256(data).digest())
 SHA384 = Algorithm("SHA-384", 48, lambda data: hashlib.sha384(data).digest())
 SM3 = Algorithm("SM3", 32, _sm3)
 
@@ -55,7 +56,7 @@ _ALGORITHMS = {
     0x0001: Algorithm("RSA"),
     0x0003: Algorithm("TDES"),
     0x0004: Algorithm("SHA-1", 20),
-    0x000B: Algorithm("SHA-256", 32, lambda data: hashlib.sha256(data).digest()),
+    0x000B: SHA256,
     0x000C: SHA384,
     0x000D: Algorithm("SHA-512", 64, lambda data: hashlib.sha512(data).digest()),
     0x0012: SM3,
