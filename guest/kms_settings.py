@@ -6,6 +6,7 @@ file it reads are never theirs to choose, so that no sealed secret sends credent
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ DEFAULT_TIMEOUT_SECONDS = 20.0
 # What upstream's drivers read, where settings say nothing.
 FOLDER_VARIABLES = {"aliyun": "ALIYUN_IN_GUEST_KEY_PATH", "aws": "AWS_IN_GUEST_KEY_PATH"}
 
+# A name, or an address; of version 6 in brackets.
+_HOST = r"[A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]"
+
 # Those of which somebody else gives out tokens or credentials.
 _WITH_AUTHORITY = ("aliyun", "azure")
 _SERVICES = ("aliyun", "aws", "azure", "gcp", "vault")
@@ -32,7 +36,8 @@ class KMSAccess:
 
     Attributes:
         folder: of its credentials.
-        endpoint: URL to ask instead of the provider's own; without a trailing slash.
+        endpoint: URL to ask instead of the provider's own, without a trailing slash; of KMIP, the
+            server as ``host:port``.
         root_certificates: PEM of the only roots that are believed; ``None`` for the system's.
         authority: URL that gives out tokens or credentials instead of the provider's own.
         module: library of a token (PKCS#11).
@@ -75,7 +80,7 @@ def parse_kms(section: Section | None) -> KMSSettings:
     folder = Path(section.text("credentials_folder") or DEFAULT_CREDENTIALS_FOLDER)
     timeout = section.seconds("timeout_seconds", DEFAULT_TIMEOUT_SECONDS, 600.0)
     configured = {}
-    for provider in (*_SERVICES, "pkcs11"):
+    for provider in (*_SERVICES, "kmip", "pkcs11"):
         table = section.section(provider)
         if table is not None:
             configured[provider] = _access(table, provider, folder, timeout)
@@ -95,6 +100,15 @@ def kms_variables(variables: Mapping[str, str]) -> JSONObject:
 
 def _access(section: Section, provider: str, folder: Path, timeout: float) -> KMSAccess:
     own = Path(section.text("credentials_folder") or folder / provider)
+    if provider == "kmip":
+        access = KMSAccess(
+            own,
+            endpoint=_host_and_port(section, "endpoint"),
+            root_certificates=root_certificates(section, "cert"),
+            timeout_seconds=timeout,
+        )
+        section.close()
+        return access
     if provider == "pkcs11":
         module = section.text("module")
         section.close()
@@ -116,3 +130,15 @@ def _url(section: Section, key: str) -> str | None:
         return None
     check_url(section, key, url)
     return url.rstrip("/")
+
+
+def _host_and_port(section: Section, key: str) -> str | None:
+    text = section.text(key)
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    fits = port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536
+    if not fits or re.fullmatch(_HOST, host) is None:
+        section.fault(key, "must read host:port")
+        return None
+    return text

@@ -27,6 +27,7 @@ _OTHERS = frozenset(
         "ports",
         "registry",
         "requests_adapter",
+        "ttlv",
         "wiping",
     }
 )

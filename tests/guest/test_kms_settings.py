@@ -24,6 +24,11 @@ from guest.settings import load_settings, parse_settings
         ({"aws": {"endpoint": "http://10.0.0.1"}}, "kms.aws.endpoint"),
         ({"aws": {"endpoint": "https://user@x"}}, "kms.aws.endpoint"),
         ({"aws": {"cert": "/nonexistent.pem"}}, "kms.aws.cert"),
+        ({"kmip": {"endpoint": "https://x"}}, "kms.kmip.endpoint"),
+        ({"kmip": {"endpoint": "x:0"}}, "kms.kmip.endpoint"),
+        ({"kmip": {"endpoint": "x:65536"}}, "kms.kmip.endpoint"),
+        ({"kmip": {"endpoint": "user@x:1"}}, "kms.kmip.endpoint"),
+        ({"kmip": {"module": "/x.so"}}, "kms.kmip.module"),
         ({"pkcs11": {"endpoint": "https://x"}}, "kms.pkcs11.endpoint"),
         ({"credentials_folder": ""}, "kms.credentials_folder"),
         ({"timeout_seconds": 0}, "kms.timeout_seconds"),
@@ -58,6 +63,13 @@ def test_reads_what_settings_say() -> None:
     assert {kms.access(name).timeout_seconds for name in ("aws", "gcp", "pkcs11")} == {3.0}
     assert kms.access("pkcs11").module == Path("/lib/token.so")
     assert kms.access("pkcs11").folder == Path("/pins")
+
+
+@pytest.mark.parametrize("endpoint", ["kmip.example:5696", "127.0.0.1:1", "[::1]:65535"])
+def test_a_kmip_server_is_a_host_and_a_port(endpoint: str) -> None:
+    """There is no URL for it."""
+    kms = parse_settings({"kms": {"kmip": {"endpoint": endpoint}}}).kms
+    assert kms.access("kmip").endpoint == endpoint
 
 
 def test_upstreams_variables_name_folders(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from kms_rigs import aliyun, aws, azure, gcp, pkcs11, vault
+from kms_rigs import aliyun, aws, azure, gcp, kmip, pkcs11, vault
 from kms_rigs.rig import Rig
 
 
@@ -20,6 +20,7 @@ _STARTERS: dict[str, _Starter] = {
     "aws": aws.running,
     "azure": azure.running,
     "gcp": gcp.running,
+    "kmip": kmip.running,
     "pkcs11": pkcs11.running,
     "vault": vault.running,
 }

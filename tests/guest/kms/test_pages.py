@@ -24,6 +24,7 @@ SHOWN = {
     "aws": ("how-to/seal-with-aws-kms.md", ["correct horse", "the password of the database"]),
     "azure": ("how-to/seal-with-azure-key-vault.md", ["correct horse"]),
     "gcp": ("how-to/seal-with-google-cloud-kms.md", ["correct horse"]),
+    "kmip": ("how-to/seal-with-kmip.md", ["correct horse"]),
     "pkcs11": ("how-to/seal-with-pkcs11.md", ["correct horse"]),
     "vault": ("how-to/seal-with-vault.md", ["correct horse"]),
 }
