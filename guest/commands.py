@@ -135,6 +135,8 @@ def seal(options: argparse.Namespace, settings: Settings, outside: Outside) -> O
     sealer = Sealer(_sealing_key(options.signing_key), options.kid)
     given = _table(options, "provider_settings"), _table(options, "annotations")
     terms = Terms(options.provider.lower(), *given)
+    if terms.provider == KBS and any(given):
+        raise ConfigError(["--provider: kbs has neither settings nor annotations"])
     if options.vault is not None:
         sealed = sealer.seal_vault(options.vault, terms)
     elif terms.provider == KBS:
@@ -174,13 +176,15 @@ def key_provider(options: argparse.Namespace, settings: Settings, outside: Outsi
     """Answer one request of ocicrypt from standard input, as its providers that are commands do."""
     from guest.cdh.unwrap_key import unwrap_key
     from guest.cdh.wrap_key import is_wrap_request, wrap_key
+    from guest.kms.registry import opener
     from guest.wiring import lazy_fetch
 
     request = _read(Path("-"))
     if is_wrap_request(request):
         answer = wrap_key(request)
     else:
-        answer = unwrap_key(request, lazy_fetch(settings, outside))
+        fetch = lazy_fetch(settings, outside)
+        answer = unwrap_key(request, fetch, opener(settings.kms, fetch))
     return Output(answer, json.loads(answer))
 
 

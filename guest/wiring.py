@@ -274,7 +274,7 @@ def build_parts(settings: Settings, outside: Outside) -> Parts:
         operations,
         fetch,
         unsealer.unseal_secret,
-        lambda request: unwrap_key(request, fetch),
+        lambda request: unwrap_key(request, fetch, opener(settings.kms, fetch)),
         lambda request: build_mounter(settings, outside, fetch).mount(request),
     )
 

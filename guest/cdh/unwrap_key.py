@@ -7,6 +7,7 @@ import json
 from guest.cdh.key_packets import KeyPacket
 from guest.errors import MalformedPacketError
 from guest.kms.ports import ResourceFetcher
+from guest.kms.registry import KMSOpener
 from guest.wire.encoding import b64_decode
 from guest.wire.errors import WireError
 from guest.wire.json_types import JSONObject
@@ -18,12 +19,14 @@ UNWRAP = "keyunwrap"
 WRAP = "keywrap"
 
 
-def unwrap_key(request: bytes, fetch: ResourceFetcher) -> bytes:
+def unwrap_key(request: bytes, fetch: ResourceFetcher, kms: KMSOpener | None = None) -> bytes:
     """The answer to a request that unwraps, as JSON with the payload as a list of integers.
 
     Args:
         request: JSON of the protocol; of it, the annotation is used.
         fetch: brings the key.
+        kms: opens key management services, where the packet names one; as settings that say nothing
+            when ``None``.
 
     Raises:
         MalformedPacketError: it is no such request, or its annotation is no packet.
@@ -37,7 +40,7 @@ def unwrap_key(request: bytes, fetch: ResourceFetcher) -> bytes:
         packet = b64_decode(annotation)
     except WireError as error:
         raise MalformedPacketError(f"the request to unwrap: {error}") from error
-    payload = KeyPacket.parse(packet).open(fetch)
+    payload = KeyPacket.parse(packet).open(fetch, kms)
     answer = {"keyunwrapresults": {"optsdata": list(payload)}}
     return json.dumps(answer, separators=(",", ":")).encode("ascii")
 

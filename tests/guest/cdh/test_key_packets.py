@@ -60,7 +60,7 @@ def test_refuses_what_is_no_packet(text: bytes) -> None:
         KeyPacket.parse(text)
 
 
-@pytest.mark.parametrize("provider", ["KBS", "aliyun", "ports"])
+@pytest.mark.parametrize("provider", ["KBS", "acme", "ports"])
 def test_refuses_other_providers(resources: Any, provider: str) -> None:
     """Here the name has a case."""
     with pytest.raises(UnknownProviderError):

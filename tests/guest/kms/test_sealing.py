@@ -12,9 +12,13 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from kms_rigs import PROVIDERS, Rig
+from kms_rigs.rig import no_resource
 
 from guest.cdh.sealing import public_jwk
+from guest.cdh.unwrap_key import unwrap_key
 from guest.cli import main
+from guest.kms.registry import opener
+from guest.settings import parse_settings
 from guest.wire.encoding import b64_decode, b64_encode, b64url_decode, b64url_encode
 
 PLAINTEXT = b"\x00correct horse\xff\n"
@@ -67,17 +71,21 @@ class Sealing:
         return f"sealed.{signed}.{b64url_encode(raw)}"
 
 
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A signing key as whoever seals has it."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
 @pytest.fixture(params=PROVIDERS)
 def sealing(request: Any, rig_of: Callable[[str], Rig], tmp_path: Path, capfd: Any) -> Sealing:
     """Ready to seal with each service in turn."""
     rig = rig_of(request.param)
     key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (tmp_path / "sealing.pem").write_bytes(pem)
+    (tmp_path / "sealing.pem").write_bytes(private_pem(key))
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "team").write_text(public_jwk(key))
     (tmp_path / "secret").write_bytes(PLAINTEXT)
@@ -130,6 +138,57 @@ def test_a_guest_opens_what_was_sealed(sealing: Sealing) -> None:
     assert payload["provider_settings"] == sealing.rig.settings
     assert b64_encode(PLAINTEXT) not in json.dumps(payload)
     assert sealing.unseal(sealed) == (0, PLAINTEXT)
+
+
+def test_a_guest_opens_the_key_of_a_layer(sealing: Sealing) -> None:
+    """Of an encrypted image, which the provider has wrapped itself (packets of version 0.1.0)."""
+    rig = sealing.rig
+    wrapped = rig.open().encrypt(b"k" * 32, rig.key_id, rig.annotations)
+    packet = {
+        "version": "0.1.0",
+        "kid": rig.key_id,
+        "wrapped_data": b64_encode(wrapped.ciphertext),
+        "provider": rig.provider,
+        "provider_settings": rig.settings,
+        "annotations": wrapped.annotations,
+    }
+    annotation = b64_encode(json.dumps(packet).encode())
+    request = {
+        "op": "keyunwrap",
+        "keywrapparams": {},
+        "keyunwrapparams": {"annotation": annotation},
+    }
+    services = opener(parse_settings(rig.config()).kms, no_resource)
+    answer = unwrap_key(json.dumps(request).encode(), no_resource, services)
+    assert bytes(json.loads(answer)["keyunwrapresults"]["optsdata"]) == b"k" * 32
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "said"),
+    [
+        (["--provider", "acme", "--envelope", "k", "SECRET"], 44, "kms-provider-unknown"),
+        (["--provider", "ports", "--envelope", "k", "SECRET"], 44, "kms-provider-unknown"),
+        (["--provider", "vault", "--envelope", "k"], 2, "the file to seal"),
+        (["--provider", "vault", "--envelope", "k", "--kek", "SECRET", "SECRET"], 2, "--kek"),
+        (["--provider", "vault", "--envelope", "k", "SECRET"], 2, "kms.vault.endpoint"),
+        (["--provider", "aws", "--envelope", "k", "SECRET"], 40, "region"),
+        (["--provider-settings", "[]", "--vault", "k"], 2, "--provider-settings"),
+        (["--annotations", "{", "--vault", "k"], 2, "--annotations"),
+        (["--annotations", '{"a":1}', "--vault", "kbs:///a/b/c"], 2, "kbs has neither"),
+    ],
+)
+def test_refuses_to_seal(
+    tmp_path: Path, capfd: Any, options: list[str], exit_code: int, said: str
+) -> None:
+    """With an exit code of its own, and nothing on standard output."""
+    (tmp_path / "secret").write_bytes(PLAINTEXT)
+    (tmp_path / "sealing.pem").write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1())))
+    given = [str(tmp_path / "secret") if each == "SECRET" else each for each in options]
+    key = ["--kid", "team", "--signing-key", str(tmp_path / "sealing.pem")]
+    assert main(["seal", *key, *given]) == exit_code
+    shown = capfd.readouterr()
+    assert said in shown.err
+    assert shown.out == ""
 
 
 def test_the_sealed_secret_holds_no_credentials(sealing: Sealing) -> None:
