@@ -25,13 +25,15 @@ from app.blueprints.gate import access, actor, require
 from app.console.attested_values import shown_digest, take
 from app.console.changes import ReferenceValuesChange
 from app.console.permissions import Permission
-from app.console.reference_value_files import parse_expiry, parse_value
+from app.console.reference_value_files import Fault, parse_expiry, parse_value
 from app.console.reference_value_imports import Effect, ImportPlan
 from app.trust.errors import (
+    DeniedError,
     MalformedReferenceValueError,
     MalformedRequestError,
     ReferenceValueNotFoundError,
     TooLargeError,
+    UnverifiedError,
 )
 
 _SOURCE = "console"
@@ -76,7 +78,11 @@ def _add_importing(bp: Blueprint) -> None:
         if not form.validate_on_submit():
             return _page("import", form=form)
         content, filename = form.file.data.read(), form.file.data.filename or ""
-        plan = services().imports.plan_file(content, filename, _SOURCE)
+        try:
+            plan = services().imports.plan_file(content, filename, _SOURCE)
+        except (DeniedError, UnverifiedError) as error:
+            # Of whoever signed a message in the file.
+            return _page("import", form=form, faults=[Fault(None, error.message)]), 403
         if plan.faults:
             return _page("import", form=form, faults=plan.faults), 400
         try:
