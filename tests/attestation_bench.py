@@ -14,12 +14,12 @@ from fakes import (
     MemoryConsumedNonces,
     MemoryDatabase,
     MemoryDecisions,
-    MemoryExamples,
     MemoryKeys,
     MemoryPolicies,
     MemoryReferenceValues,
     MemoryRevisions,
 )
+from policy_keeping import keeping
 
 from app.attestation.challenges import Challenges
 from app.attestation.collateral.ports import Collateral, CollateralSource
@@ -89,11 +89,7 @@ class ASBench:
             verifiers={"sample": VERIFIER} if verifiers is None else verifiers,
             collateral=collateral or NoCollateral(),
             policies=AttestationPolicies(
-                store=self.policies,
-                engine=self.engine,
-                rule=ChangeRule(),
-                examples=MemoryExamples(self.db),
-                **common,
+                keeping(self.db, self.policies, self.engine, self.clock), self.revisions
             ),
             reference_values=ReferenceValues(
                 store=MemoryReferenceValues(self.db),

@@ -15,29 +15,24 @@ from app.attestation.appraisal import (
     trust_vector,
 )
 from app.attestation.examples import run_examples
-from app.trust.approvals import Approval, ChangeRule
-from app.trust.audit import Actor, AuditEntry, AuditLog, LocalActor
-from app.trust.clock import Clock
+from app.trust.approvals import Approval
+from app.trust.audit import Actor, LocalActor
 from app.trust.errors import (
     ConflictError,
     MalformedPolicyError,
     MalformedRequestError,
     PolicyFailedError,
-    PolicyNotFoundError,
 )
 from app.trust.json_types import JSONValue
+from app.trust.kept_policies import KeptPolicies, PolicyKeeping
 from app.trust.policies import (
     CheckedPolicy,
     PolicyKind,
-    PolicyStore,
     PolicyVersion,
-    require_active,
-    require_successor,
 )
 from app.trust.policy_engine import UNDEFINED, PolicyEngine, PolicyText, Undefined
-from app.trust.policy_examples import ExampleStore, require_all_hold
+from app.trust.policy_examples import require_all_hold
 from app.trust.revisions import RevisionCache, RevisionStore
-from app.trust.transactions import Transactions
 
 _log = structlog.get_logger(__name__)
 
@@ -56,30 +51,16 @@ _INSTALLER = LocalActor("vouchgate", "system")
 _AT_START = Approval("", _INSTALLER.name, _INSTALLER.name)
 
 
-class AttestationPolicies:
+class AttestationPolicies(KeptPolicies):
     """Sets, shows and finds attestation policies."""
 
-    def __init__(  # noqa: PLR0913  (collaborators, by name)
-        self,
-        *,
-        store: PolicyStore,
-        engine: PolicyEngine,
-        revisions: RevisionStore,
-        transactions: Transactions,
-        audit: AuditLog,
-        clock: Clock,
-        rule: ChangeRule,
-        examples: ExampleStore,
-    ) -> None:
-        """Take the collaborators."""
-        self._store = store
-        self._engine = engine
+    kind = PolicyKind.ATTESTATION
+    permanent = frozenset(DEFAULT_POLICY_IDS)
+
+    def __init__(self, keeping: PolicyKeeping, revisions: RevisionStore) -> None:
+        """Take what they are kept with, and what says when they changed."""
+        super().__init__(keeping)
         self._revisions = revisions
-        self._transactions = transactions
-        self._audit = audit
-        self._clock = clock
-        self._rule = rule
-        self._examples = examples
         self._active = RevisionCache(self._load_active)
 
     def ids(self) -> list[str]:
@@ -94,10 +75,6 @@ class AttestationPolicies:
         """
         return self._find(policy_id, self._revisions.current().policies)
 
-    def newest_versions(self, policy_id: str) -> list[PolicyVersion]:
-        """Every version of a policy, newest first; none when there never was one."""
-        return self._store.versions(PolicyKind.ATTESTATION, policy_id)
-
     def versions(self, policy_id: str) -> list[PolicyVersion]:
         """Every version of a policy, newest first.
 
@@ -106,7 +83,7 @@ class AttestationPolicies:
         """
         versions = self.newest_versions(policy_id)
         if not versions:
-            raise _not_found(policy_id)
+            raise self._not_found(policy_id)
         return versions
 
     def current(self) -> dict[str, PolicyText]:
@@ -116,10 +93,6 @@ class AttestationPolicies:
     def active(self) -> list[PolicyVersion]:
         """The version of each policy that decides now, by id, read afresh."""
         return [version for _, version in sorted(self._load_active().items())]
-
-    def active_version(self, policy_id: str) -> PolicyVersion | None:
-        """The version that decides now, read afresh."""
-        return self._load_active().get(policy_id)
 
     def active_text(self, policy_id: str, revision: int) -> PolicyText:
         """The text that decides, as of a revision of ``policies``.
@@ -148,18 +121,10 @@ class AttestationPolicies:
             BrokenExamplesError: it breaks an example that is kept beside it.
             ConflictError: there is a newer version than the text is based on.
         """
-        self._rule.require(actor, None)
-        checked = self.check(policy_id, text)
-        with self._transactions():
-            return self.install(checked, actor, based_on=based_on)
+        return self._replace(policy_id, text, actor, based_on)
 
     def check(self, policy_id: str, text: str) -> CheckedPolicy:
-        """Check that a text could be the active version of a policy.
-
-        Raises:
-            MalformedRequestError: the id is not one.
-            MalformedPolicyError: the policy cannot serve; with line and column where known.
-        """
+        """See ``KeptPolicies.check``."""
         if not _POLICY_ID.fullmatch(policy_id):
             raise MalformedRequestError(
                 "a policy id is 1 to 128 letters, digits, '_', '.' and '-', and begins with none "
@@ -169,72 +134,13 @@ class AttestationPolicies:
         check_attestation_policy(policy, self._engine)
         return CheckedPolicy(policy_id, policy)
 
-    def install(
-        self,
-        checked: CheckedPolicy,
-        actor: Actor,
-        *,
-        based_on: int | None = None,
-        approval: Approval | None = None,
-    ) -> PolicyVersion:
-        """Make a checked policy the active version, inside the caller's transaction.
-
-        Raises:
-            NeedsApprovalError: the two-person rule is on, and there is no approval.
-            BrokenExamplesError: it breaks an example that is kept beside it.
-            ConflictError: there is a newer version than the text is based on.
-        """
-        self._rule.require(actor, approval)
-        self._require_examples(checked)
-        version = self._append(checked, actor, approval)
-        require_successor(version, based_on)
-        return version
-
-    def take_away(self, policy_id: str, actor: Actor, *, based_on: int | None = None) -> None:
-        """Take a policy away, as ``remove`` does, in a transaction of its own."""
-        with self._transactions():
-            self.remove(policy_id, actor, based_on=based_on)
-
-    def remove(
-        self,
-        policy_id: str,
-        actor: Actor,
-        *,
-        based_on: int | None = None,
-        approval: Approval | None = None,
-    ) -> None:
-        """Take a policy away, inside the caller's transaction; its versions stay to be read.
-
-        Raises:
-            NeedsApprovalError: the two-person rule is on, and there is no approval.
-            MalformedRequestError: it is a default policy, which every start would bring back.
-            PolicyNotFoundError: there is none.
-            ConflictError: another version than ``based_on`` is active.
-        """
-        self._rule.require(actor, approval)
-        if policy_id in DEFAULT_POLICY_IDS:
-            raise MalformedRequestError("a default policy is replaced, and never taken away")
-        before = self._store.deactivate(PolicyKind.ATTESTATION, policy_id)
-        if before is None:
-            raise _not_found(policy_id)
-        require_active(before, based_on)
-        entry = AuditEntry(
-            at=self._clock.now(),
-            actor=actor,
-            action="policy:attestation:remove",
-            subject=policy_id,
-            before=before.digest,
-        )
-        self._audit.append(entry)
-        self._rule.note_bypass(entry, approval, self._audit)
-
     def prepare(self) -> None:
         """Install the default policies that are missing. Safe to repeat."""
         missing = [each for each in DEFAULT_POLICY_IDS if each not in self._load_active()]
         if not missing:
             return
         try:
-            with self._transactions():
+            with self._keeping.transactions():
                 for policy_id in missing:
                     text = PolicyText.of(f"{policy_id}.rego", default_policy(policy_id))
                     self._append(CheckedPolicy(policy_id, text), _INSTALLER, _AT_START)
@@ -244,38 +150,17 @@ class AttestationPolicies:
         _log.info("default attestation policies installed", policies=missing)
 
     def _require_examples(self, checked: CheckedPolicy) -> None:
-        """Run the examples that are kept beside the policy; all must hold."""
-        examples = self._examples.all(PolicyKind.ATTESTATION, checked.policy_id)
+        examples = self._keeping.examples.all(self.kind, checked.policy_id)
         require_all_hold(checked.policy_id, run_examples(checked.text, examples, self._engine))
-
-    def _append(
-        self, checked: CheckedPolicy, actor: Actor, approval: Approval | None
-    ) -> PolicyVersion:
-        now = self._clock.now()
-        policy_id, policy = checked.policy_id, checked.text
-        author = approval.author if approval else actor.name
-        before = self._store.versions(PolicyKind.ATTESTATION, policy_id)
-        version = self._store.append(PolicyKind.ATTESTATION, policy, policy_id, now, author)
-        entry = AuditEntry(
-            at=now,
-            actor=actor,
-            action="policy:attestation:set",
-            subject=policy_id,
-            before=before[0].digest if before else None,
-            after=policy.digest,
-        )
-        self._audit.append(entry)
-        self._rule.note_bypass(entry, approval, self._audit)
-        return version
 
     def _find(self, policy_id: str, revision: int) -> PolicyVersion:
         version = self._active.get(revision).get(policy_id)
         if version is None:
-            raise _not_found(policy_id)
+            raise self._not_found(policy_id)
         return version
 
     def _load_active(self) -> dict[str, PolicyVersion]:
-        return self._store.active(PolicyKind.ATTESTATION)
+        return self._store.active(self.kind)
 
 
 def check_attestation_policy(policy: PolicyText, engine: PolicyEngine) -> None:
@@ -322,7 +207,3 @@ def default_policy(policy_id: str) -> str:
     """The text of a default policy, as it comes with this version of Vouchgate."""
     folder = resources.files("app.attestation") / "default_policies"
     return (folder / f"{policy_id}.rego").read_text(encoding="utf-8")
-
-
-def _not_found(policy_id: str) -> PolicyNotFoundError:
-    return PolicyNotFoundError(f"there is no attestation policy {policy_id[:128]!r}")

@@ -16,62 +16,32 @@ from app.broker.scopes import (
     ScopedPolicies,
     ScopedPolicy,
 )
-from app.trust.approvals import Approval, ChangeRule
-from app.trust.audit import Actor, AuditEntry, AuditLog
-from app.trust.clock import Clock
+from app.trust.approvals import Approval
+from app.trust.audit import Actor
 from app.trust.errors import (
     MalformedPolicyError,
     MalformedRequestError,
-    PolicyNotFoundError,
 )
+from app.trust.kept_policies import KeptPolicies, PolicyKeeping
 from app.trust.policies import (
     CheckedPolicy,
     PolicyKind,
-    PolicyStore,
     PolicyVersion,
-    require_active,
-    require_successor,
 )
-from app.trust.policy_engine import PolicyEngine, PolicyText
-from app.trust.policy_examples import ExampleStore, require_all_hold
+from app.trust.policy_engine import PolicyText
+from app.trust.policy_examples import require_all_hold
 from app.trust.revisions import RevisionCache, Revisions
-from app.trust.transactions import Transactions
 
 
-class ResourcePolicies:
+class ResourcePolicies(KeptPolicies):
     """Sets resource policies, and knows those that decide."""
 
-    def __init__(  # noqa: PLR0913  (collaborators, by name)
-        self,
-        *,
-        store: PolicyStore,
-        engine: PolicyEngine,
-        audit: AuditLog,
-        transactions: Transactions,
-        clock: Clock,
-        rule: ChangeRule,
-        examples: ExampleStore,
-        plugins: frozenset[str],
-    ) -> None:
-        """Take where policies live, what checks them, and what writes changes down.
+    kind = PolicyKind.RESOURCE
+    permanent = frozenset({GLOBAL_POLICY_ID})
 
-        Args:
-            store: where versions live.
-            engine: checks them.
-            audit: where changes are written down.
-            transactions: opens the transactions of changes.
-            clock: tells the time.
-            rule: whether one person may change policies alone.
-            examples: what versions must hold to.
-            plugins: the names that a scope may begin with.
-        """
-        self._store = store
-        self._engine = engine
-        self._audit = audit
-        self._transactions = transactions
-        self._clock = clock
-        self._rule = rule
-        self._examples = examples
+    def __init__(self, keeping: PolicyKeeping, plugins: frozenset[str]) -> None:
+        """Take what they are kept with, and the names that a scope may begin with."""
+        super().__init__(keeping)
         self._plugins = plugins
         self._looked_through: dict[tuple[str, str], ScopedPolicy] = {}
         self._active = RevisionCache(self._load)
@@ -100,10 +70,7 @@ class ResourcePolicies:
             ConflictError: there is a newer version than the text is based on.
             StoreUnavailableError: it could not be written down; the old one stays.
         """
-        self._rule.require(actor, None)
-        checked = self.check(policy_id, text)
-        with self._transactions():
-            return self.install(checked, actor, based_on=based_on)
+        return self._replace(policy_id, text, actor, based_on)
 
     def check(self, policy_id: str, text: str) -> CheckedPolicy:
         """Check that a text could decide.
@@ -125,65 +92,6 @@ class ResourcePolicies:
         self._engine.check(policy, rules=tuple(sorted(rules)), reference_values=False)
         return CheckedPolicy(policy_id, policy)
 
-    def install(
-        self,
-        checked: CheckedPolicy,
-        actor: Actor,
-        *,
-        based_on: int | None = None,
-        approval: Approval | None = None,
-    ) -> PolicyVersion:
-        """Let a checked policy decide, inside the caller's transaction.
-
-        Raises:
-            NeedsApprovalError: the two-person rule is on, and there is no approval.
-            BrokenExamplesError: it breaks an example that is kept beside it.
-            ConflictError: there is a newer version than the text is based on.
-        """
-        self._rule.require(actor, approval)
-        self._require_examples(checked)
-        version = self._append(checked, actor, approval)
-        require_successor(version, based_on)
-        return version
-
-    def take_away(self, policy_id: str, actor: Actor, *, based_on: int | None = None) -> None:
-        """Take a policy away, as ``remove`` does, in a transaction of its own."""
-        with self._transactions():
-            self.remove(policy_id, actor, based_on=based_on)
-
-    def remove(
-        self,
-        policy_id: str,
-        actor: Actor,
-        *,
-        based_on: int | None = None,
-        approval: Approval | None = None,
-    ) -> None:
-        """Take a policy away, inside the caller's transaction; its versions stay to be read.
-
-        Raises:
-            NeedsApprovalError: the two-person rule is on, and there is no approval.
-            MalformedRequestError: it is the global policy, which every start would bring back.
-            PolicyNotFoundError: there is none.
-            ConflictError: another version than ``based_on`` is active.
-        """
-        self._rule.require(actor, approval)
-        if policy_id == GLOBAL_POLICY_ID:
-            raise MalformedRequestError("the global policy is replaced, and never taken away")
-        before = self._store.deactivate(PolicyKind.RESOURCE, policy_id)
-        if before is None:
-            raise PolicyNotFoundError("there is no resource policy of this id")
-        require_active(before, based_on)
-        entry = AuditEntry(
-            at=self._clock.now(),
-            actor=actor,
-            action="policy:resource:remove",
-            subject=policy_id,
-            before=before.digest,
-        )
-        self._audit.append(entry)
-        self._rule.note_bypass(entry, approval, self._audit)
-
     def install_default(self, text: str, actor: Actor) -> bool:
         """Set a text unless there is a resource policy; whether it was set.
 
@@ -194,7 +102,7 @@ class ResourcePolicies:
         if self.active_version(GLOBAL_POLICY_ID) is not None:
             return False
         checked = self.check(GLOBAL_POLICY_ID, text)
-        with self._transactions():
+        with self._keeping.transactions():
             self.install(checked, actor, approval=Approval("", actor.name, actor.name))
         return True
 
@@ -213,12 +121,8 @@ class ResourcePolicies:
 
     def active(self) -> list[PolicyVersion]:
         """The version of each policy that decides now, by scope, read afresh."""
-        found = self._store.active(PolicyKind.RESOURCE).values()
+        found = self._store.active(self.kind).values()
         return sorted(found, key=lambda each: Scope.of_policy(each.policy_id).segments)
-
-    def active_version(self, policy_id: str) -> PolicyVersion | None:
-        """The version that decides now, read afresh."""
-        return self._store.active(PolicyKind.RESOURCE).get(policy_id)
 
     def get(self, policy_id: str = GLOBAL_POLICY_ID) -> PolicyText:
         """A policy that decides, for reading.
@@ -228,20 +132,16 @@ class ResourcePolicies:
         """
         version = self.active_version(policy_id)
         if version is None:
-            raise PolicyNotFoundError("no resource policy of this id is set")
+            raise self._not_found(policy_id)
         return version.as_text()
 
     def ids(self) -> list[str]:
         """The ids of the policies that are set, the global one first."""
-        return sorted(self._store.active(PolicyKind.RESOURCE))
-
-    def newest_versions(self, policy_id: str) -> list[PolicyVersion]:
-        """Every version of a policy, newest first; none when there never was one."""
-        return self._store.versions(PolicyKind.RESOURCE, policy_id)
+        return sorted(self._store.active(self.kind))
 
     def versions(self, policy_id: str = GLOBAL_POLICY_ID) -> list[PolicyVersion]:
         """Every version of a policy, newest first."""
-        return self._store.versions(PolicyKind.RESOURCE, policy_id)
+        return self.newest_versions(policy_id)
 
     def _scope(self, policy_id: str) -> Scope:
         scope = Scope.of_policy(policy_id)
@@ -255,7 +155,7 @@ class ResourcePolicies:
 
     def _load(self) -> ScopedPolicies:
         """Every active policy; a text that was looked through once is not again."""
-        active = self._store.active(PolicyKind.RESOURCE)
+        active = self._store.active(self.kind)
         known, looked_through = self._looked_through, {}
         for policy_id, version in active.items():
             key = (policy_id, version.digest)
@@ -265,28 +165,8 @@ class ResourcePolicies:
         return ScopedPolicies(looked_through.values())
 
     def _require_examples(self, checked: CheckedPolicy) -> None:
-        """Run the examples that are kept beside the policy; all must hold."""
-        examples = self._examples.all(PolicyKind.RESOURCE, checked.policy_id)
+        examples = self._keeping.examples.all(self.kind, checked.policy_id)
         if examples:
             policy = ScopedPolicy.of(checked.policy_id, checked.text, self._engine)
             results = run_examples(policy, examples, self._engine)
             require_all_hold(checked.policy_id, results)
-
-    def _append(
-        self, checked: CheckedPolicy, actor: Actor, approval: Approval | None
-    ) -> PolicyVersion:
-        now, policy_id = self._clock.now(), checked.policy_id
-        author = approval.author if approval else actor.name
-        before = self._store.active(PolicyKind.RESOURCE).get(policy_id)
-        version = self._store.append(PolicyKind.RESOURCE, checked.text, policy_id, now, author)
-        entry = AuditEntry(
-            at=now,
-            actor=actor,
-            action="policy:resource:set",
-            subject=policy_id,
-            before=before.digest if before else None,
-            after=checked.text.digest,
-        )
-        self._audit.append(entry)
-        self._rule.note_bypass(entry, approval, self._audit)
-        return version

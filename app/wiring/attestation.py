@@ -31,16 +31,7 @@ from app.wiring.foundations import Foundations
 
 def attestation_policies(base: Foundations) -> AttestationPolicies:
     """Attestation policies and their versions."""
-    return AttestationPolicies(
-        store=base.policies,
-        engine=base.engine,
-        revisions=base.revisions,
-        audit=base.audit,
-        transactions=base.database.transaction,
-        clock=base.clock,
-        rule=base.rule,
-        examples=base.examples,
-    )
+    return AttestationPolicies(base.keeping, base.revisions)
 
 
 def attestation_service(base: Foundations, collateral: CollateralSources) -> AttestationService:

@@ -32,16 +32,7 @@ _PLUGINS = (RESOURCE_PLUGIN,)
 
 def resource_policies(base: Foundations) -> ResourcePolicies:
     """The resource policies and their versions."""
-    return ResourcePolicies(
-        store=base.policies,
-        engine=base.engine,
-        audit=base.audit,
-        transactions=base.database.transaction,
-        clock=base.clock,
-        rule=base.rule,
-        examples=base.examples,
-        plugins=frozenset(plugin.name for plugin in _PLUGINS),
-    )
+    return ResourcePolicies(base.keeping, frozenset(plugin.name for plugin in _PLUGINS))
 
 
 def default_resource_policy() -> str:

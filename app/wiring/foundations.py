@@ -18,6 +18,7 @@ from app.store.policy_examples import SQLExampleStore
 from app.store.revisions import SQLRevisionStore
 from app.trust.approvals import ChangeRule
 from app.trust.clock import Clock, SystemClock
+from app.trust.kept_policies import PolicyKeeping
 from app.trust.regorus_engine import RegorusEngine
 from app.trust.sealing import KeyEncryptionKey, Sealer
 from app.trust.token_keys import DEFAULT_OVERLAP, TokenKeys
@@ -40,6 +41,19 @@ class Foundations:
     revisions: SQLRevisionStore
     token_keys: TokenKeys
     rule: ChangeRule
+
+    @property
+    def keeping(self) -> PolicyKeeping:
+        """What policies of both kinds are kept with."""
+        return PolicyKeeping(
+            store=self.policies,
+            engine=self.engine,
+            audit=self.audit,
+            transactions=self.database.transaction,
+            clock=self.clock,
+            rule=self.rule,
+            examples=self.examples,
+        )
 
 
 def foundations(settings: Settings, database: Database) -> Foundations:

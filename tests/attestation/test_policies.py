@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pytest
 from fakes import (
-    FakeClock,
-    MemoryAuditLog,
     MemoryDatabase,
-    MemoryExamples,
     MemoryPolicies,
     MemoryRevisions,
 )
+from policy_keeping import keeping
 
 from app.attestation.policies import DEFAULT_POLICY_IDS, AttestationPolicies
-from app.trust.approvals import ChangeRule
 from app.trust.audit import Actor
 from app.trust.errors import (
     ConflictError,
@@ -36,14 +33,7 @@ class Bench:
         self.db = MemoryDatabase()
         self.store = MemoryPolicies(self.db)
         self.policies = AttestationPolicies(
-            store=self.store,
-            engine=RegorusEngine(),
-            revisions=MemoryRevisions(self.db),
-            transactions=self.db.transactions,
-            audit=MemoryAuditLog(self.db),
-            clock=FakeClock(),
-            rule=ChangeRule(),
-            examples=MemoryExamples(self.db),
+            keeping(self.db, self.store, RegorusEngine()), MemoryRevisions(self.db)
         )
 
 
@@ -154,6 +144,15 @@ def test_setting_is_written_down(bench: Bench) -> None:
         (None, first.digest),
         (first.digest, second.digest),
     ]
+
+
+def test_what_was_taken_away_replaces_nothing(bench: Bench) -> None:
+    """The log tells what decided before: nothing did."""
+    first = bench.policies.set("p_cpu", GOOD, OWNER)
+    bench.policies.take_away("p_cpu", OWNER, based_on=1)
+    bench.policies.set("p_cpu", GOOD, OWNER)
+    entries = [(each.entry.before, each.entry.after) for each in bench.db.audit]
+    assert entries == [(None, first.digest), (first.digest, None), (None, first.digest)]
 
 
 def test_policies_are_loaded_once_a_revision(bench: Bench) -> None:

@@ -14,7 +14,6 @@ from fakes import (
     MemoryAuditLog,
     MemoryDatabase,
     MemoryDecisions,
-    MemoryExamples,
     MemoryKeys,
     MemoryPolicies,
     MemoryRevisions,
@@ -22,6 +21,7 @@ from fakes import (
     MemorySessions,
 )
 from minting import Mint, ear_claims, tee_key
+from policy_keeping import keeping
 
 from app.broker.custody import Custody
 from app.broker.handshakes import HandshakeService
@@ -35,7 +35,6 @@ from app.broker.secrets import ResourceID
 from app.broker.service import BrokerService
 from app.broker.tokens import TokenVerifier
 from app.broker.verification_keys import parse_key_set
-from app.trust.approvals import ChangeRule
 from app.trust.audit import Actor
 from app.trust.regorus_engine import RegorusEngine
 from app.trust.sealing import KeyEncryptionKey, Sealer
@@ -89,14 +88,8 @@ class World:
         with self.db.transactions():
             self.keys.add(new_ticket_key(self.sealer, KeyPurpose.SESSION, NOON))
         self.policies = ResourcePolicies(
-            store=self.policy_store,
-            engine=self.engine,
-            audit=MemoryAuditLog(self.db),
-            transactions=self.db.transactions,
-            clock=self.clock,
-            rule=ChangeRule(),
-            examples=MemoryExamples(self.db),
-            plugins=frozenset({PLUGIN.name, "other"}),
+            keeping(self.db, self.policy_store, self.engine, self.clock),
+            frozenset({PLUGIN.name, "other"}),
         )
         self.custody = Custody(
             self.secrets,
