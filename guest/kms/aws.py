@@ -188,17 +188,28 @@ def open_kms(options: KMSOptions) -> KMS:
     with extra("aws", "boto3", "botocore"):
         from boto3.session import Session
         from botocore.config import Config
+        from botocore.session import Session as CoreSession
     config = Config(ignore_configured_endpoint_urls=True, retries={"total_max_attempts": 1})
     exchange = Exchange(options.access, options.clock)
 
     @cache
     def client(service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients' classes itself)
-        session = Session(region_name=region, **keys)
+        core = CoreSession()
+        core.register_component("data_loader", _descriptions())
+        session = Session(region_name=region, botocore_session=core, **keys)
         made = session.client(service, endpoint_url=options.access.endpoint, config=config)
         made.meta.events.register("before-send", lambda request, **_: _send(exchange, request))
         return made
 
     return AWSDriver(region, client)
+
+
+@cache
+def _descriptions() -> Any:  # noqa: ANN401  (of an optional library)
+    """What botocore knows of services: files of its own, of which each is read once."""
+    from botocore.session import Session
+
+    return Session().get_component("data_loader")
 
 
 def _send(exchange: Exchange, request: AWSPreparedRequest) -> AWSResponse:

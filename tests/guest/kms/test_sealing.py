@@ -20,6 +20,7 @@ from guest.cli import main
 from guest.kms.registry import opener
 from guest.settings import parse_settings
 from guest.wire.encoding import b64_decode, b64_encode, b64url_decode, b64url_encode
+from guest.wiring import Outside, build_parts
 
 PLAINTEXT = b"\x00correct horse\xff\n"
 
@@ -138,6 +139,14 @@ def test_a_guest_opens_what_was_sealed(sealing: Sealing) -> None:
     assert payload["provider_settings"] == sealing.rig.settings
     assert b64_encode(PLAINTEXT) not in json.dumps(payload)
     assert sealing.unseal(sealed) == (0, PLAINTEXT)
+
+
+def test_a_guest_that_serves_opens_it(sealing: Sealing) -> None:
+    """Through the parts of the Confidential Data Hub that answer programs."""
+    broker = {"insecure_sample": True, "token_configs": {"kbs": {"url": "http://127.0.0.1:1"}}}
+    settings = json.loads((sealing.folder / "guest.json").read_text())
+    parts = build_parts(parse_settings({**settings, **broker}), Outside())
+    assert parts.unseal(sealing.envelope().strip()) == PLAINTEXT
 
 
 def test_a_guest_opens_the_key_of_a_layer(sealing: Sealing) -> None:
