@@ -75,6 +75,7 @@ _DENIED = frozenset(
         "MissingAuthenticationToken",
         "NotAuthorized",
         "OptInRequired",
+        "RequestExpired",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
@@ -87,7 +88,6 @@ _BUSY = frozenset(
         "KeyUnavailableException",
         "KMSInternalException",
         "LimitExceededException",
-        "RequestExpired",
         "ServiceUnavailable",
         "ThrottlingException",
     }
