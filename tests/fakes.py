@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -46,12 +45,10 @@ from app.trust.audit import (
     chain_digest,
 )
 from app.trust.decisions import (
-    DecisionCount,
     DecisionKind,
     DecisionQuery,
     DecisionRecord,
     Outcome,
-    first_decision_id,
     new_decision_id,
 )
 from app.trust.errors import ConflictError, DomainError, StoreUnavailableError, UsedNonceError
@@ -183,14 +180,6 @@ class MemoryDecisions:
 
     def how_many(self, kind: DecisionKind | None, *, most: int) -> int:
         return min(most, sum(kind in (None, record.kind) for record in self.db.decisions))
-
-    def count(self, since: datetime) -> list[DecisionCount]:
-        sorts = Counter(
-            (r.at.replace(minute=0, second=0, microsecond=0), r.kind, r.outcome, r.reason, r.tee)
-            for r in self.db.decisions
-            if r.decision_id >= first_decision_id(since)
-        )
-        return [DecisionCount(*sort, count) for sort, count in sorts.items()]
 
 
 class MemoryAuditLog:

@@ -16,13 +16,14 @@ GRACE = timedelta(minutes=10)
 
 
 class DecisionHours(Protocol):
-    """Counts of decisions, by hour and sort."""
+    """Counts of decisions, by time and sort."""
 
-    def count(self, since: datetime) -> list[DecisionCount]:
-        """How many decisions of each sort there are, hour by hour, in any order.
+    def count(self, since: datetime, span: timedelta = HOUR) -> list[DecisionCount]:
+        """How many decisions of each sort there are, span by span, in any order.
 
         Args:
             since: a full hour, UTC.
+            span: full hours, of which the first begins then.
         """
         ...
 

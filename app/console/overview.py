@@ -96,13 +96,13 @@ def overview(
     """The figures of a window.
 
     Args:
-        counts: of the window's hours, of every TEE.
+        counts: of the window's spans, of every TEE.
         now: when it ends.
         window: how far back it goes.
         tee: draw only guests of this one; ``None`` for all.
     """
     since = window.begins_at(now)
-    known = [each for each in counts if each.hour >= since]
+    known = [each for each in counts if each.begins_at >= since]
     drawn = [each for each in known if tee is None or _tee(each) == tee]
     return Overview(
         since=since,
@@ -124,7 +124,7 @@ def _chart(
     spans = [(since + number * window.span, Counter[str]()) for number in range(window.bars)]
     for each in counts:
         if each.kind is kind:
-            number = (each.hour - since) // window.span
+            number = (each.begins_at - since) // window.span
             spans[min(number, window.bars - 1)][1][name_of(each)] += each.count
     return stack(spans, order)
 

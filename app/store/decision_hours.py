@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from sqlalchemy import BigInteger, Connection, bindparam, func, select, type_coerce
 
@@ -14,6 +15,9 @@ from app.store.database import Database
 from app.store.tables import decision_hours, decisions
 from app.trust.decisions import DecisionCount, DecisionKind, Outcome, first_decision_id
 from app.trust.json_types import JSONValue
+
+# Kind, outcome, reason and TEE of decisions that are counted together.
+Sort: TypeAlias = tuple[str, str, str, str | None]
 
 # How many hours are closed in one transaction.
 _BATCH = 100
@@ -43,15 +47,26 @@ class SQLDecisionHours:
 
     database: Database
 
-    def count(self, since: datetime) -> list[DecisionCount]:
+    def count(self, since: datetime, span: timedelta = HOUR) -> list[DecisionCount]:
         """How many decisions of each sort there are; see the port."""
         with self.database.read() as connection:
             closed = connection.execute(_CLOSED, {"since": since}).all()
             open_since = max((hour + HOUR for hour, _ in closed), default=since)
-            counts = _counted(connection, first_decision_id(open_since), _NO_END)
+            still_open = _counted(connection, first_decision_id(open_since), _NO_END)
+        # A month has thousands of rows of these: they are added up before they become objects.
+        sums: Counter[tuple[int, Sort]] = Counter()
         for hour, sorts in closed:
-            counts += [_from_json(hour, each) for each in sorts]
-        return counts
+            number = (hour - since) // span
+            for *sort, count in sorts:
+                sums[number, tuple(sort)] += count
+        for each in still_open:
+            sums[(each.begins_at - since) // span, _sort(each)] += each.count
+        return [
+            DecisionCount(
+                since + number * span, DecisionKind(kind), Outcome(outcome), reason, tee, count
+            )
+            for (number, (kind, outcome, reason, tee)), count in sums.items()
+        ]
 
     def close(self, before: datetime) -> int:
         """Count hours that are over; see the port."""
@@ -98,11 +113,9 @@ def _counted(connection: Connection, first_id: str, end_id: str) -> list[Decisio
 def _rows(hours: list[datetime], counts: Iterable[DecisionCount]) -> list[dict[str, object]]:
     by_hour: defaultdict[datetime, list[JSONValue]] = defaultdict(list)
     for each in counts:
-        sort: list[JSONValue] = [each.kind.value, each.outcome.value, each.reason, each.tee]
-        by_hour[each.hour].append([*sort, each.count])
+        by_hour[each.begins_at].append([*_sort(each), each.count])
     return [{"hour": hour, "counts": by_hour[hour]} for hour in hours]
 
 
-def _from_json(hour: datetime, sort: tuple[str, str, str, str | None, int]) -> DecisionCount:
-    kind, outcome, reason, tee, count = sort
-    return DecisionCount(hour, DecisionKind(kind), Outcome(outcome), reason, tee, count)
+def _sort(count: DecisionCount) -> Sort:
+    return count.kind.value, count.outcome.value, count.reason, count.tee

@@ -7,11 +7,9 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     Row,
@@ -20,19 +18,16 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    type_coerce,
 )
 
 from app.store.columns import dump_json
 from app.store.database import Database
 from app.store.tables import DECISION_FILTERS, decisions
 from app.trust.decisions import (
-    DecisionCount,
     DecisionKind,
     DecisionQuery,
     DecisionRecord,
     Outcome,
-    first_decision_id,
 )
 from guest.wire.tees import TEES
 
@@ -60,17 +55,9 @@ _NEWEST_FIRST = select(*_HEAD).order_by(_COLUMNS.decision_id.desc())
 _NEWEST_IDS = select(_COLUMNS.decision_id).order_by(_COLUMNS.decision_id.desc())
 _WHOLE_NEWEST_FIRST = select(*_HEAD, _COLUMNS.body).order_by(_COLUMNS.decision_id.desc())
 _ADD = insert(decisions)
-# Moments are kept as microseconds since 1970.
-_HOUR = type_coerce(_COLUMNS.at, BigInteger) // 3_600_000_000
 _SORT = (_COLUMNS.kind, _COLUMNS.outcome, _COLUMNS.reason, _COLUMNS.tee)
-_COUNT = (
-    select(_HOUR.label("hour"), *_SORT, func.count())
-    .where(_COLUMNS.decision_id >= bindparam("first_id"))
-    .group_by(_HOUR, *_SORT)
-)
 # A TEE that is not known here is a name of the guest's choice: there must not be a sort for each.
 _NO_TEE = "-"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _every_sort() -> Select[str | None]:
@@ -147,25 +134,6 @@ class SQLDecisionStore:
         with self.database.read() as connection:
             counted = connection.execute(select(func.count()).select_from(some.subquery()))
             return counted.scalar_one()
-
-    def count(self, since: datetime) -> list[DecisionCount]:
-        """How many records of each sort there are since a moment, hour by hour, in any order.
-
-        Ids sort by time, so one range of the primary key is all that is read.
-        """
-        with self.database.read() as connection:
-            rows = connection.execute(_COUNT, {"first_id": first_decision_id(since)}).all()
-        return [
-            DecisionCount(
-                _EPOCH + timedelta(hours=hour),
-                DecisionKind(kind),
-                Outcome(outcome),
-                reason,
-                tee,
-                count,
-            )
-            for hour, kind, outcome, reason, tee, count in rows
-        ]
 
 
 def _newest(

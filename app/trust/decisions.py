@@ -101,10 +101,6 @@ class DecisionStore(Protocol):
         """How many records of a kind, or of any, there are; counted no further than ``most``."""
         ...
 
-    def count(self, since: datetime) -> list[DecisionCount]:
-        """How many records of each sort there are since a moment, hour by hour, in any order."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class DecisionQuery:
@@ -153,13 +149,13 @@ class DecisionQuery:
 
 @dataclass(frozen=True, slots=True)
 class DecisionCount:
-    """How many decisions of one sort an hour had.
+    """How many decisions of one sort a span of time had.
 
     Attributes:
-        hour: when it began, UTC.
+        begins_at: when it began, UTC.
     """
 
-    hour: datetime
+    begins_at: datetime
     kind: DecisionKind
     outcome: Outcome
     reason: str

@@ -41,7 +41,7 @@ def test_the_last_bar_has_this_hour(window: Window, bars: int) -> None:
 
 def test_what_is_older_than_the_window_does_not_count() -> None:
     """Only the hours of the window do."""
-    old = replace(AFFIRMED, hour=HOUR - timedelta(hours=24))
+    old = replace(AFFIRMED, begins_at=HOUR - timedelta(hours=24))
     assert overview([old], NOW, Window.DAY).attestations.total == 0
     assert overview([old], NOW, Window.WEEK).attestations.total == 3
 

@@ -78,6 +78,18 @@ def test_counts_are_the_same_before_and_after_closing(
     assert hours.count(START + 2 * HOUR) == [counted(START + 3 * HOUR, 1)]
 
 
+def test_spans_of_several_hours_add_up(database: Database, hours: SQLDecisionHours) -> None:
+    """Closed hours and open ones alike; a span begins where the one before ends."""
+    for number in (0, 1, 1, 2, 5):
+        decide(database, START + number * HOUR)
+    decide(database, START + HOUR, tee=None)
+    spans = {counted(START, 3), counted(START, 1, None), counted(START + 2 * HOUR, 1)}
+    expected = spans | {counted(START + 4 * HOUR, 1)}
+    for closed in (0, 1, 3):
+        hours.close(START + closed * HOUR)
+        assert set(hours.count(START, 2 * HOUR)) == expected
+
+
 def test_an_hour_that_is_not_over_stays_open(database: Database, hours: SQLDecisionHours) -> None:
     """What comes later is counted."""
     decide(database, START)

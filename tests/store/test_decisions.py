@@ -13,7 +13,6 @@ from store.every_port import Stores, failing
 
 from app.store.database import Database
 from app.trust.decisions import (
-    DecisionCount,
     DecisionKind,
     DecisionQuery,
     DecisionRecord,
@@ -126,34 +125,6 @@ def test_pages_follow_each_other_without_gap_or_overlap(
         seen += [each.decision_id for each in page]
         before = seen[-1]
     assert seen == ids[::-1]
-
-
-def test_counts_are_by_hour_and_sort(stores: Stores, record: DecisionRecord, now: datetime) -> None:
-    """One figure for each hour and sort; what is older does not count."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    moments = [hour - timedelta(seconds=1), hour, hour, hour + timedelta(hours=1)]
-    add(stores, *(replace(record, decision_id=new_decision_id(at), at=at) for at in moments))
-    other = replace(record, decision_id=new_decision_id(hour), at=hour, tee=None)
-    add(stores, other)
-    sort = (record.kind, record.outcome, record.reason)
-    assert sorted(stores.decisions.count(hour), key=lambda each: (each.hour, each.tee or "")) == [
-        DecisionCount(hour, *sort, None, 1),
-        DecisionCount(hour, *sort, "snp", 2),
-        DecisionCount(hour + timedelta(hours=1), *sort, "snp", 1),
-    ]
-
-
-def test_counting_reads_a_range_of_the_primary_key(sqlite_url: str) -> None:
-    """What was decided before the window costs nothing."""
-    database = Database.from_url(sqlite_url)
-    plan = (
-        "EXPLAIN QUERY PLAN SELECT kind, count(*) FROM decisions WHERE decision_id >= 'x' "
-        "GROUP BY at / 3600000000, kind"
-    )
-    with database.read() as connection:
-        detail = str(connection.execute(text(plan)).all())
-    database.close()
-    assert "(decision_id>?)" in detail
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def add_to(bp: Blueprint) -> None:
     def overview() -> ResponseReturnValue:
         window, now = _window(), services().clock.now()
         tee = request.args.get("tee") or None
-        counts = services().decision_hours.count(window.begins_at(now))
+        counts = services().decision_hours.count(window.begins_at(now), window.span)
         return render_template(
             "console/overview.html",
             figures=count_decisions(counts, now, window, tee),
