@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,8 +21,12 @@ from flask import Flask
 from minting import Mint, ear_claims
 from raw_guest import new_key, public_key
 from servers import SAMPLE_VALUES, AdminKey, make_settings
+from simulated.cca import SimulatedCCA
+from simulated.dpu import ALIAS_PLAN, LAYERS, SimulatedDPU
+from simulated.hygon import SERIAL, Site, dcu_report, v1_report, v2_report
 from simulated.nvidia import FWID, Report, SimulatedNVIDIA
 from simulated.nvidia import evidence as nvidia_evidence
+from simulated.se import Firmware, SimulatedZ
 
 from app.attestation.policies import default_policy
 from app.attestation.reference_values import DraftReferenceValue
@@ -43,7 +48,7 @@ from app.trust.decisions import DecisionRecord
 from app.wiring import prepare
 from app.wiring.broker import default_resource_policy
 from guest.wire.encoding import b64_encode, b64url_encode
-from guest.wire.runtime_data import runtime_data, runtime_data_digest
+from guest.wire.runtime_data import hash_algorithm_of, runtime_data, runtime_data_digest
 
 OTHER_ISSUER = "https://other.example"
 SECRET_PATH = "default/demo/secret"
@@ -53,7 +58,10 @@ MEASUREMENT = bytes(range(48))
 SNP_TCB = {"snp_bootloader": 4, "snp_tee_svn": 0, "snp_snp_svn": 24, "snp_microcode": 219}
 PCR11 = hashlib.sha256(bytes([11])).hexdigest()
 
+_TEMPORARY = tempfile.TemporaryDirectory(prefix="vouchgate-z-")
+
 Evidence = Callable[[bytes], Any]
+Answer = Callable[[str, bytes], Any]
 
 
 @cache
@@ -80,6 +88,31 @@ def nvidia() -> SimulatedNVIDIA:
     return SimulatedNVIDIA()
 
 
+@cache
+def arm() -> SimulatedCCA:
+    """A platform of Arm's."""
+    return SimulatedCCA()
+
+
+@cache
+def hygon() -> Site:
+    """A processor of Hygon's, and the root above it."""
+    return Site()
+
+
+@cache
+def dpu() -> SimulatedDPU:
+    """A DPU that started a few minutes ago."""
+    started = datetime.now(UTC) - timedelta(minutes=5)
+    return SimulatedDPU(alias_plan=replace(ALIAS_PLAN, not_before=started))
+
+
+@cache
+def mainframe() -> SimulatedZ:
+    """An IBM Z, and the files of its operator, in a folder that is gone at the end."""
+    return SimulatedZ(Path(_TEMPORARY.name))
+
+
 @dataclass(frozen=True)
 class Machine:
     """A guest on a machine, and what has to be registered for it to be affirming.
@@ -87,12 +120,14 @@ class Machine:
     Attributes:
         evidence: for report data.
         devices: evidence of devices beside it, by TEE, for theirs.
+        answer: evidence for a challenge and report data, of a TEE that has challenges of its own.
     """
 
     tee: str
     evidence: Evidence
     values: dict[str, Any]
     devices: dict[str, Evidence] = field(default_factory=dict)
+    answer: Answer | None = None
 
 
 def sample(**evidence: Any) -> Machine:
@@ -188,6 +223,64 @@ def with_gpu() -> Machine:
     return Machine("sample", host.evidence, host.values | values, {"nvidia": made})
 
 
+def cca(**claims: Any) -> Machine:
+    """A realm, whose claims go by label, with ``l`` before it."""
+
+    def made(report_data: bytes) -> Any:
+        return {"token": [*arm().token(realm=arm().realm(report_data, **claims))]}
+
+    return Machine("cca", made, {})
+
+
+def csv(version: int = 1) -> Machine:
+    """A guest on CSV, with a report of a version."""
+
+    def made(report_data: bytes) -> Any:
+        report = (v1_report if version == 1 else v2_report)(hygon().pek, report_data)
+        return hygon().csv_evidence(report)
+
+    return Machine("csv", made, {})
+
+
+def with_dcu(measure: bytes = bytes(32)) -> Machine:
+    """The sample TEE with a DCU beside it."""
+
+    def made(report_data: bytes) -> Any:
+        return {"attestation_reports": [dcu_report(hygon().cek, report_data, measure=measure)]}
+
+    host = sample()
+    values = {
+        "dcu_chip_ids": [SERIAL.encode().ljust(16, b"\0").hex()],
+        "dcu_measures": ["00" * 32],
+        "dcu_report_versions": [1],
+    }
+    return Machine("sample", host.evidence, host.values | values, {"hygondcu": made})
+
+
+def with_dpu() -> Machine:
+    """The sample TEE with a DPU beside it."""
+    host = sample()
+    values = {
+        "dpu_device_classes": ["bluefield3"],
+        "dpu_accumulated_fwids": [hashlib.sha384(b"".join(LAYERS)).hexdigest()],
+        "dpu_firmware_layers_counts": [3],
+    }
+    devices: dict[str, Evidence] = {"nvidia-dpu": dpu().evidence}
+    return Machine("sample", host.evidence, host.values | values, devices)
+
+
+def se() -> Machine:
+    """A guest of Secure Execution, which answers the challenge of its verifier."""
+
+    def answered(challenge: str, report_data: bytes) -> Any:
+        return Firmware(mainframe().host_key).attest(challenge, report_data)
+
+    def unasked(report_data: bytes) -> Any:
+        raise AssertionError(report_data)
+
+    return Machine("se", unasked, {}, answer=answered)
+
+
 def _publication() -> Publication:
     """What Intel says of both machines."""
     past = {"nextUpdate": "2020-01-01T00:00:00Z"}
@@ -207,10 +300,12 @@ class FaultSite:
         self.bundle = folder / "bundle.json"
         self.bundle.write_text(json.dumps(_publication().bundle()), encoding="utf-8")
         roots = {"amd.pem": amd().root_pem, "intel.pem": intel().intel.root_pem}
-        roots["nvidia.pem"] = nvidia().root.pem
+        roots |= {"nvidia.pem": nvidia().root.pem, "dpu.pem": dpu().root.pem}
+        roots["hrk.cert"] = hygon().root()
         for name, content in roots.items():
             (folder / name).write_bytes(content)
-        for name, document in amd().documents().items():
+        chip = {f"hygon/hsk_cek/{SERIAL.lower()}": hygon().pair()}
+        for name, document in (amd().documents() | chip).items():
             path = folder / "collateral" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(document)
@@ -295,12 +390,14 @@ class FaultSite:
         of_device = runtime_data_digest(runtime_data(nonce, key, None))
         devices = {tee: made(of_device) for tee, made in machine.devices.items()}
         additional = json.dumps(devices) if devices else ""
-        digest = runtime_data_digest(runtime_data(nonce, key, additional))
+        bound = runtime_data(nonce, key, additional)
+        digest = runtime_data_digest(bound, hash_algorithm_of(machine.tee))
+        made = machine.evidence(digest) if machine.answer is None else machine.answer(nonce, digest)
         return {
             "init-data": None,
             "runtime-data": {"nonce": nonce, "tee-pubkey": key},
             "tee-evidence": {
-                "primary_evidence": machine.evidence(digest),
+                "primary_evidence": made,
                 "additional_evidence": additional,
             },
         }
@@ -379,7 +476,7 @@ class FaultSite:
             self.services.custody.write(path, b"written late", AUTHOR)
 
     def _reset_policies(self) -> None:
-        for policy_id in ("default_cpu", "default_gpu"):
+        for policy_id in ("default_cpu", "default_gpu", "default_dcu", "default_nvidia-dpu"):
             text = default_policy(policy_id)
             if self.services.attestation_policies.get(policy_id).text != text:
                 self.services.attestation_policies.set(policy_id, text, AUTHOR)
@@ -400,10 +497,12 @@ class FaultSite:
         roots |= dict.fromkeys(("tdx", "sgx", "az-tdx-vtpm"), "intel.pem") | {
             "nvidia": "nvidia.pem"
         }
+        roots |= dict.fromkeys(("csv", "hygondcu"), "hrk.cert")
+        (folder / "cca").mkdir()
         fingerprint = hashlib.sha256(spki()).hexdigest()
         return {
             "attestation": {
-                "verifiers": ["sample", "tpm", *roots],
+                "verifiers": ["sample", "tpm", "cca", "se", "nvidia-dpu", *roots],
                 "insecure_allow_sample": True,
                 "insecure_extra_roots": {tee: str(folder / name) for tee, name in roots.items()},
                 "verifier_options": {
@@ -411,6 +510,10 @@ class FaultSite:
                     "snp": {"revocation": "if-available"},
                     "az-snp-vtpm": {"revocation": "if-available"},
                     "nvidia": {"revocation": "if-available"},
+                    "nvidia-dpu": {"root_ca_cert_path": str(folder / "dpu.pem")},
+                    "cca": arm().write_files(folder / "cca"),
+                    # The certificates of the simulated machine have dates of their own.
+                    "se": mainframe().options(check_host_keys="insecure_skip"),
                 },
             },
             "broker": {

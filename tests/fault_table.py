@@ -20,11 +20,16 @@ from fault_site import (
     Machine,
     az_snp,
     az_tdx,
+    cca,
+    csv,
     sample,
+    se,
     sgx,
     snp,
     tdx,
     tpm,
+    with_dcu,
+    with_dpu,
     with_gpu,
 )
 
@@ -244,6 +249,27 @@ DEVICES = [
     differs(with_gpu, "gpu_measurements", {"1": ["00"], "2": ["00"]}, "gpu"),
     missing(with_gpu, "launch_digest", "gpu"),
 ]
+ACCELERATORS = [
+    *(
+        missing(with_dcu, name, "dcu")
+        for name in ("dcu_chip_ids", "dcu_measures", "dcu_report_versions")
+    ),
+    differs(with_dcu, "dcu_measures", ["11" * 32], "dcu"),
+    differs(with_dcu, "dcu_report_versions", [2], "dcu"),
+    expired(with_dcu, "dcu_chip_ids", "dcu"),
+    Fault(
+        "dcu: another image",
+        lambda: with_dcu(b"\1" * 32),
+        ("value", "dcu_measures"),
+    ),
+    *(
+        missing(with_dpu, name, "dpu")
+        for name in ("dpu_device_classes", "dpu_accumulated_fwids", "dpu_firmware_layers_counts")
+    ),
+    differs(with_dpu, "dpu_accumulated_fwids", ["00" * 48], "dpu"),
+    differs(with_dpu, "dpu_firmware_layers_counts", [4], "dpu"),
+    expired(with_dpu, "dpu_device_classes", "dpu"),
+]
 RESOURCE_POLICIES = [
     policy(
         "another repository",
@@ -417,6 +443,66 @@ ATTESTATION_POLICIES = [
 ]
 
 
+_RIM = 'input.cca.realm["cca-realm-initial-measurement"]'
+_HASH = 'input.cca.realm["cca-realm-hash-algo-id"]'
+# No default policy judges these; the operator writes one.
+OF_OWN_POLICIES = [
+    attestation_policy(
+        "a realm's image that nobody registered",
+        f'hardware := 2 if {_RIM} in query_reference_value("realms")\n',
+        ("value", "realms"),
+        cca,
+    ),
+    attestation_policy(
+        "a realm's image that is another",
+        f'hardware := 2 if {_RIM} in query_reference_value("realms")\n',
+        ("value", "realms"),
+        cca,
+        realms=["AAAA"],
+    ),
+    attestation_policy(
+        "a realm that hashes otherwise",
+        f'hardware := 2 if {_HASH} == "sha-256"\n',
+        ("condition", f'{_HASH} == "sha-256"'),
+        cca,
+        lambda: cca(l44236="sha-256"),
+    ),
+    attestation_policy(
+        "a CSV guest's image that nobody registered",
+        'hardware := 2 if input.csv.measure in query_reference_value("guests")\n',
+        ("value", "guests"),
+        csv,
+    ),
+    attestation_policy(
+        "a CSV guest's image that is another",
+        'hardware := 2 if input.csv.measure == query_reference_value("guest")\n',
+        ("value", "guest"),
+        csv,
+        guest="00",
+    ),
+    attestation_policy(
+        "an old report of CSV",
+        'hardware := 2 if input.csv.version == "2"\n',
+        ("condition", 'input.csv.version == "2"'),
+        csv,
+        lambda: csv(2),
+    ),
+    attestation_policy(
+        "a mainframe's image that nobody registered",
+        'hardware := 2 if input.se.tag in query_reference_value("images")\n',
+        ("value", "images"),
+        se,
+    ),
+    attestation_policy(
+        "a mainframe's image that is another",
+        'hardware := 2 if input.se.tag == query_reference_value("image")\n',
+        ("value", "image"),
+        se,
+        image="00" * 16,
+    ),
+]
+
+
 def _delete_secret(site: FaultSite) -> None:
     with site.app.app_context():
         site.services.custody.delete(ResourceID.of(SECRET_PATH.split("/")), AUTHOR)
@@ -436,9 +522,11 @@ FAULTS: list[Fault] = [
     *INTEL,
     *AZURE_AND_TPM,
     *DEVICES,
+    *ACCELERATORS,
     *RESOURCE_POLICIES,
     *SCOPED_POLICIES,
     *ATTESTATION_POLICIES,
+    *OF_OWN_POLICIES,
     *SECRETS,
 ]
 

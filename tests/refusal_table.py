@@ -136,7 +136,7 @@ REFUSALS = [
     Refusal("token-signature-invalid", _tampered, _token(), is_recorded=False),
     Refusal(
         "tee-unsupported",
-        lambda site: site.client.post("/kbs/v0/auth", json=_begun("cca")),
+        lambda site: site.client.post("/kbs/v0/auth", json=_begun("sampledevice")),
         _attested,
         is_recorded=False,
     ),

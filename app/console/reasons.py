@@ -137,6 +137,11 @@ REASONS: dict[str, Reason] = {
     errors.RegisterMismatchError.code: Reason(
         "The TPM's quote is not of the registers that are listed beside it.", _FORGED
     ),
+    errors.MeasurementMismatchError.code: Reason(
+        "A device measures something else than its vendor's reference manifests tell.",
+        "Firmware and a driver that the vendor released; a device that runs something else on "
+        'purpose is judged by reference values alone with manifests = "skip".',
+    ),
     errors.UntrustedAttestationKeyError.code: Reason(
         "Nothing that is trusted vouches for the key that signed the evidence.",
         "Enroll the key in attestation.verifier_options, when you know whose TPM it is.",

@@ -30,7 +30,7 @@ from app.attestation.collateral.vendor import SharedCollateral
 from app.attestation.formats.amd_chain import AMD_ROOTS
 from app.attestation.formats.dcap_certificates import INTEL_ROOTS, roots_with
 from app.attestation.formats.snp_appraisal import SNPAppraiser
-from app.named.faults import Faults, read_text
+from app.named.faults import Faults, read_bytes, read_text
 from app.named.verifiers import AMD_TEES, INTEL_TEES, lab_roots
 from app.settings import (
     AttestationSettings,
@@ -105,7 +105,7 @@ def collateral_judge(settings: AttestationSettings) -> Judge:
     """
     pins, roots = AMD_ROOTS, INTEL_ROOTS
     for tee, path in settings.insecure_extra_roots.items():
-        pem = read_text(path, f"attestation.insecure_extra_roots.{tee}").encode()
+        pem = read_bytes(path, f"attestation.insecure_extra_roots.{tee}")
         if tee in AMD_TEES:
             pins = SNPAppraiser(pins).with_extra_roots(pem, tee).pins
         elif tee in INTEL_TEES:

@@ -42,6 +42,23 @@ class Faults:
             raise ConfigError(self._faults)
 
 
+def read_bytes(path: Path, setting: str = "") -> bytes:
+    """A file that the settings name, which may be binary.
+
+    Args:
+        path: of the file.
+        setting: that names it, when a fault does not say so otherwise.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    prefix = f"{setting}: " if setting else ""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError([f"{prefix}{path}: {error.strerror}"]) from error
+
+
 def read_text(path: Path, setting: str = "") -> str:
     """A file that the settings name.
 
@@ -52,10 +69,8 @@ def read_text(path: Path, setting: str = "") -> str:
     Raises:
         ConfigError: it cannot be read, or is no text.
     """
-    prefix = f"{setting}: " if setting else ""
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError([f"{prefix}{path}: {error.strerror}"]) from error
+        return read_bytes(path, setting).decode("utf-8")
     except UnicodeDecodeError as error:
+        prefix = f"{setting}: " if setting else ""
         raise ConfigError([f"{prefix}{path}: not text"]) from error

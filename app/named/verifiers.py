@@ -13,7 +13,7 @@ from cryptography.x509 import load_pem_x509_certificates
 
 from app.attestation.evidence import RootedVerifier, Verifier
 from app.attestation.verifiers import load_verifiers
-from app.named.faults import Faults, read_text
+from app.named.faults import Faults, read_bytes, read_text
 from app.settings import (
     AttestationSettings,
     Settings,
@@ -82,7 +82,8 @@ def _with_roots(loaded: dict[str, Verifier], tee: str, path: Path) -> Verifier:
         raise ConfigError(
             [f"attestation.insecure_extra_roots.{tee}: no enabled verifier of this name has roots"]
         )
-    extended: Verifier = extend(read_text(path, f"attestation.insecure_extra_roots.{tee}").encode())
+    # PEM, or Hygon's own binary form.
+    extended: Verifier = extend(read_bytes(path, f"attestation.insecure_extra_roots.{tee}"))
     return extended
 
 

@@ -237,6 +237,12 @@ class RegisterMismatchError(UnverifiedError):
     code = "register-mismatch"
 
 
+class MeasurementMismatchError(UnverifiedError):
+    """A device measures something else than its vendor's reference manifests tell."""
+
+    code = "measurement-mismatch"
+
+
 class UntrustedAttestationKeyError(UnverifiedError):
     """Nothing that is trusted vouches for the key that signed the evidence."""
 

@@ -30,7 +30,10 @@ def test_there_are_enough_faults_of_every_kind() -> None:
     names = [fault.name for fault in FAULTS]
     assert len(names) == len(set(names)) >= 60
     assert {fault.machine().tee for fault in FAULTS} == {
-        *("sample", "snp", "tdx", "sgx", "az-snp-vtpm", "az-tdx-vtpm", "tpm"),
+        *("sample", "snp", "tdx", "sgx", "az-snp-vtpm", "az-tdx-vtpm", "tpm", "cca", "csv", "se"),
+    }
+    assert {device for fault in FAULTS for device in fault.machine().devices} == {
+        *("nvidia", "nvidia-dpu", "hygondcu"),
     }
 
 

@@ -23,6 +23,7 @@ from simulated.hygon import SERIAL, Site, dcu_report, v1_report, v2_report
 from simulated.nras import SimulatedNRAS
 from simulated.nvidia import NONCE, Report, SimulatedNVIDIA
 from simulated.nvidia import evidence as nvidia_evidence
+from simulated.nvidia_manifests import DRIVER_NAME, ManifestSigner, served
 from simulated.se import Firmware, SimulatedZ
 
 from app.attestation.collateral.nras import NRAS
@@ -55,6 +56,7 @@ def cases() -> Iterator[Case]:
     yield Case("se", "simulated", 1.6, _se)
     yield Case("nvidia", "genuine H100", _CHAIN_OF_5, _genuine_hopper)
     yield Case("nvidia", "simulated", _CHAIN_OF_5, _simulated_device)
+    yield Case("nvidia", "manifest of a driver", _CHAIN_OF_5, _manifest)
     yield Case("nvidia", "tokens of NVIDIA's service", _P384, _service)
     yield Case("nvidia-dpu", "synthetic", _P384, _dpu)
     yield Case("nvidia-dpu", "simulated", _P384, _simulated_dpu)
@@ -236,6 +238,30 @@ def _device(report: bytes, chain: tuple[bytes, ...], verify: Verify) -> list[Par
     return parts + [
         Part(f"certificate {index}", each, with_certificate(index))
         for index, each in enumerate(chain)
+    ]
+
+
+def _manifest() -> list[Part]:
+    """The signed part of a reference manifest, its signature, and the certificates above it."""
+    vendor, signer = SimulatedNVIDIA(), ManifestSigner()
+    verifier = NVIDIAVerifier().with_extra_roots(vendor.root.pem + signer.root.pem)
+    body = nvidia_evidence(Report().signed_by(vendor.device), vendor.chain())
+    honest, documents = signer.manifest(), signer.documents()
+
+    def attempt(changed: bytes) -> object:
+        found = documents | {DRIVER_NAME: served(changed)}
+        options = {"manifests": "require"}
+        return _verifying(verifier, Binding(NONCE), options, found)(body)
+
+    def with_certificate(old: bytes) -> Callable[[bytes], object]:
+        text = base64.encodebytes(old)
+        return lambda other: attempt(honest.replace(text, base64.encodebytes(other)))
+
+    signed = range(honest.index(b"<ds:KeyInfo>"))
+    parts = [Part("manifest", honest, attempt, (signed,), outage_ok=True)]
+    return parts + [
+        Part(f"certificate of {each.name}", each.der, with_certificate(each.der), outage_ok=True)
+        for each in (signer.signer, signer.authority, signer.root)
     ]
 
 

@@ -18,6 +18,7 @@ from simulated.collateral import MemoryCollateral
 from simulated.dpu import ALIAS_PLAN, DEVICE_PLAN, SimulatedDPU
 from simulated.nras import SimulatedNRAS, judgement
 from simulated.nvidia import (
+    FWID,
     NONCE,
     Holder,
     Plan,
@@ -28,20 +29,24 @@ from simulated.nvidia import (
     leaf_plan,
     opaque,
 )
+from simulated.nvidia_manifests import DRIVER_NAME, ManifestSigner, Parts, served
 
 from app.attestation.collateral.nras import NRAS
+from app.attestation.collateral.ports import Collateral
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.formats.nvidia_certificates import parse_certificate
 from app.attestation.formats.nvidia_ocsp import state_name
 from app.attestation.verifiers import nvidia_dpu
 from app.attestation.verifiers.nvidia import NVIDIAVerifier
+from app.trust.errors import UnknownPlatformError
 
 Attempt = Callable[[], object]
 Rows = dict[str, Attempt]
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 NOW = int(NOON.timestamp())
 SITE, STRANGER = SimulatedNVIDIA(), SimulatedNVIDIA()
-VERIFIER = NVIDIAVerifier().with_extra_roots(SITE.root.pem)
+SIGNER, FORGER = ManifestSigner(), ManifestSigner()
+VERIFIER = NVIDIAVerifier().with_extra_roots(SITE.root.pem + SIGNER.root.pem)
 STATE = state_name(parse_certificate(SITE.identity.der), parse_certificate(SITE.root.der))
 GOOD, REVOKED = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED
 UNKNOWN = ocsp.OCSPCertStatus.UNKNOWN
@@ -52,28 +57,61 @@ def answer(
     about: Holder = SITE.identity,
     signer: Holder = SITE.root,
     until: datetime = NOON + HOUR,
+    issuer: Holder = SITE.root,
 ) -> bytes:
     """What NVIDIA's responder says of a certificate."""
     revoked_at = NOON - HOUR if status is REVOKED else None
     builder = ocsp.OCSPResponseBuilder().add_response(
-        about.certificate, SITE.root.certificate, SHA384(), status, NOON - HOUR, until,
+        about.certificate, issuer.certificate, SHA384(), status, NOON - HOUR, until,
         revoked_at, None,
     ).responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)  # fmt: skip
     return builder.sign(signer.key, SHA384()).public_bytes(Encoding.DER)
 
 
+def manifest_states(status: ocsp.OCSPCertStatus = GOOD) -> dict[str, bytes]:
+    """What it says of who signs manifests, and of the authority above."""
+    pairs = [(SIGNER.signer, SIGNER.authority, status), (SIGNER.authority, SIGNER.root, GOOD)]
+    return {
+        state_name(parse_certificate(of.der), parse_certificate(by.der)): answer(
+            told, of, SIGNER.root, issuer=by
+        )
+        for of, by, told in pairs
+    }
+
+
 def documents() -> dict[str, bytes]:
     """What NVIDIA has about the faultless device."""
-    return {STATE: answer()}
+    return {STATE: answer(), **manifest_states(), **SIGNER.documents()}
 
 
-def verify(
-    body: Any, report_data: bytes | None = NONCE, source: dict[str, bytes] | None = None
-) -> object:
+class NoManifests(MemoryCollateral):
+    """A source whose vendor says that there are none."""
+
+    def get(self, name: str) -> Collateral:
+        """The port ``CollateralSource``."""
+        if name.startswith("nvidia/rim/"):
+            raise UnknownPlatformError(f"nobody has {name}")
+        return super().get(name)
+
+
+def verify(body: Any, report_data: bytes | None = NONCE, source: Any = None) -> object:
     """The claims of devices that are verified here; nothing may be missing."""
-    found = MemoryCollateral(documents() if source is None else source)
-    context = Context(NOON, found, {"revocation": "require"})
+    found = MemoryCollateral(documents()) if source is None else source
+    options = {"revocation": "require", "manifests": "require"}
+    context = Context(NOON, found, options)
     return VERIFIER.verify(UnverifiedEvidence("nvidia", body), Binding(report_data), context)
+
+
+def with_documents(**changed: bytes | None) -> MemoryCollateral:
+    """All documents but some, by what they are: ``state``, ``driver``."""
+    names = {"state": STATE, "driver": DRIVER_NAME}
+    found = documents() | {names[name]: body for name, body in changed.items()}
+    return MemoryCollateral({name: body for name, body in found.items() if body is not None})
+
+
+def told(manifest: bytes) -> Attempt:
+    """A faultless device, and another manifest of its driver."""
+    return lambda: verify(faultless(), source=with_documents(driver=served(manifest)))
 
 
 def faultless(**parts: Any) -> dict[str, Any]:
@@ -89,7 +127,7 @@ def under(plan: Plan) -> Attempt:
 
 def about(**changes: Any) -> Attempt:
     """Another answer of the responder."""
-    return lambda: verify(faultless(), source=documents() | {STATE: answer(**changes)})
+    return lambda: verify(faultless(), source=with_documents(state=answer(**changes)))
 
 
 def local_rows() -> Rows:
@@ -115,9 +153,39 @@ def local_rows() -> Rows:
         "10 signature-invalid": about(signer=STRANGER.root),
         "10 collateral-mismatch": about(about=SITE.device),
         "10 collateral-stale": about(until=NOON),
-        "10 collateral-unavailable": lambda: verify(faultless(), source={}),
+        "10 collateral-unavailable": lambda: verify(faultless(), source=with_documents(state=None)),
         "11 malformed-evidence": lambda: verify(faultless(opaque=opaque() + opaque())),
         "12 identity-mismatch": under(leaf_plan(bytes(48))),
+        **manifest_rows(),
+    }
+
+
+def manifest_rows() -> Rows:
+    """Checks 13 to 16 of what is verified here."""
+    grafted = [FORGER.signer, FORGER.authority, SIGNER.root]
+    nameless = opaque({3: b"550.1", 6: bytes.fromhex("009f009601000000"), 20: FWID})
+    old = ManifestSigner(Plan("RIM Signer", authority=False, not_after=NOON - SECOND))
+    revoked = MemoryCollateral(documents() | manifest_states(REVOKED))
+
+    def by_old() -> object:
+        verifier = NVIDIAVerifier().with_extra_roots(SITE.root.pem + old.root.pem)
+        context = Context(NOON, MemoryCollateral(old.documents()), {})
+        found = UnverifiedEvidence("nvidia", faultless())
+        return verifier.verify(found, Binding(NONCE), context)
+
+    return {
+        "13 malformed-evidence": lambda: verify(faultless(opaque=nameless)),
+        "13 platform-unknown": lambda: verify(faultless(), source=NoManifests(documents())),
+        "13 collateral-unavailable": lambda: verify(
+            faultless(), source=with_documents(driver=None)
+        ),
+        "13 collateral-mismatch": told(SIGNER.manifest(Parts("551.0"))),
+        "14 signature-invalid": told(SIGNER.manifest().replace(b"tagCreator", b"tagDreamer")),
+        "14 chain-invalid": told(FORGER.manifest(chain=grafted)),
+        "14 root-untrusted": told(FORGER.manifest()),
+        "15 certificate-revoked": lambda: verify(faultless(), source=revoked),
+        "15 certificate-expired": by_old,
+        "16 measurement-mismatch": told(SIGNER.manifest(Parts(golden={1: ["11" * 48]}))),
     }
 
 

@@ -116,6 +116,9 @@ def opaque(fields: dict[int, bytes] | None = None) -> bytes:
     defaults = {
         3: b"550.1\0",
         6: bytes.fromhex("009f009601000000"),
+        15: b"882\0",
+        17: b"1010\0",
+        18: b"0200\0",
         20: FWID,
     }
     return b"".join(

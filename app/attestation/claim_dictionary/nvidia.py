@@ -6,6 +6,7 @@ from app.attestation.claim_dictionary.claims import Claim, Direction
 
 _SPDM = "DMTF DSP0274, SPDM 1.1, section 10.11, MEASUREMENTS"
 _OPAQUE = "NVIDIA attestation SDK, opaque data of the report"
+_RIM = "TCG RIM Information Model 1.01; NVIDIA RIM service, version 1"
 _GUIDE = "NVIDIA attestation documentation, claims guide 3.0"
 _EAT = "RFC 9711, Entity Attestation Token, section 4"
 _JWT = "RFC 7519, section 4.1, registered claims"
@@ -64,6 +65,26 @@ _CONFIG_FACTS = (
     ),
 )
 
+_MANIFEST = (
+    (
+        "version",
+        "text, when it was compared",
+        Direction.CHECKED,
+        "Which reference manifest the measurements were compared with; they are what it tells.",
+    ),
+    (
+        "sha256",
+        "hex, 32 bytes, when it was compared",
+        Direction.INFORMATIVE,
+        "Digest of the answer of NVIDIA's service that held the manifest.",
+    ),
+    (
+        "signer_current",
+        "boolean, when it was compared",
+        Direction.TRUE,
+        "Whether the certificates of the manifest's signer are within their dates.",
+    ),
+)
 _LOCAL = (
     Claim("arch", "text", Direction.CHECKED, "Architecture of the device.", _GUIDE),
     Claim(
@@ -82,6 +103,11 @@ _LOCAL = (
         ("gpu_measurements",),
     ),
     Claim("measurements", "object", Direction.EQUAL, "All of the blocks.", _SPDM),
+    *(
+        Claim(f"manifests.{kind}.{name}", type_, direction, meaning, _RIM)
+        for kind in ("driver", "vbios")
+        for name, type_, direction, meaning in _MANIFEST
+    ),
     *(
         Claim(f"config.{name}", kind, direction, meaning, _OPAQUE, (reference,))
         for name, kind, direction, meaning, reference in _CONFIG

@@ -70,7 +70,11 @@ class Judge:
 
 def _check_list(answered: Collateral) -> None:
     """It parses; whoever uses it knows whose it has to be."""
+    body = answered.unverified_body
     try:
-        x509.load_der_x509_crl(answered.unverified_body)
+        if body.startswith(b"-----BEGIN "):
+            x509.load_pem_x509_crl(body)
+        else:
+            x509.load_der_x509_crl(body)
     except ValueError as error:
         raise CollateralUnavailableError(f"{answered.name} does not parse") from error

@@ -37,14 +37,15 @@ _LIBRARY_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNo
 
 
 def check_not_revoked(
-    chain: Sequence[DeviceCertificate], source: CollateralSource, now: datetime
+    chain: Sequence[DeviceCertificate], source: CollateralSource, now: datetime, *, first: int = 1
 ) -> None:
     """NVIDIA stands by every certificate of a verified chain that it issued itself.
 
     Args:
-        chain: leaf first, root last; the leaf is made by the device, the root vouches for itself.
+        chain: leaf first, root last; the root vouches for itself.
         source: has the responder's answers.
         now: judges their dates.
+        first: which certificate of the chain NVIDIA issued; a device makes its leaf itself.
 
     Raises:
         CollateralUnavailableError: an answer could not be had, or does not parse.
@@ -54,7 +55,7 @@ def check_not_revoked(
         RevokedError: the certificate is revoked.
         ChainError: NVIDIA does not know it.
     """
-    for index in range(1, len(chain) - 1):
+    for index in range(first, len(chain) - 1):
         _check_one(chain[index], chain[index + 1], chain[index + 1 :], source, now)
 
 

@@ -40,11 +40,13 @@ class HostKeyAuthorities:
         certificates: signing keys and what stands between them and the root.
         root: ``None`` when a self-signed one among the certificates is the root.
         revocation_lists: of any of them.
+        needs_list: whether there has to be a list of whoever signed a host key document.
     """
 
     certificates: tuple[x509.Certificate, ...]
     root: x509.Certificate | None
     revocation_lists: tuple[x509.CertificateRevocationList, ...]
+    needs_list: bool = False
 
     def check(self, document: x509.Certificate, now: datetime) -> None:
         """The document's signer leads to the root, everything is in its time, nothing is revoked.
@@ -52,8 +54,11 @@ class HostKeyAuthorities:
         Raises:
             ChainError: no certificate signed it, or none of their issuers is there.
             UntrustedRootError: the issuers end elsewhere.
-            ExpiredCertificateError, RevokedError, StaleCollateralError: as their names say.
+            ExpiredCertificateError, RevokedError, StaleCollateralError: as their names say; the
+                last where a list has to be and there is none, too.
         """
+        if self.needs_list:
+            self._check_listed(self._issuer(document))
         certificate = document
         for _ in range(_MAX_DEPTH):
             _check_dates(certificate, now)
@@ -78,6 +83,10 @@ class HostKeyAuthorities:
         if self.root is not None:
             return certificate == self.root
         return certificate.issuer == certificate.subject
+
+    def _check_listed(self, issuer: x509.Certificate) -> None:
+        if not any(_is_list_of(each, issuer) for each in self.revocation_lists):
+            raise StaleCollateralError("there is no revocation list of who signs host keys")
 
     def _check_not_revoked(
         self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime

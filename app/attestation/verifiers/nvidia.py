@@ -6,10 +6,12 @@ steps of ``verify`` stand in the order of docs/reference/verifiers/nvidia.md.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeVar
 
 from app.attestation.collateral.catalogue import checked_base_url
 from app.attestation.collateral.nras import KEY_SET_URL, NRAS, VERIFIER_URL, NRASAddress
@@ -31,6 +33,14 @@ from app.attestation.formats.nvidia_certificates import (
 )
 from app.attestation.formats.nvidia_ocsp import check_not_revoked
 from app.attestation.formats.nvidia_opaque import FWID_BYTES, parse_opaque
+from app.attestation.formats.nvidia_rim import (
+    Manifest,
+    Manifests,
+    check_current,
+    check_measurements,
+    driver_manifest,
+    firmware_manifest,
+)
 from app.attestation.formats.ppcie import ppcie_topology
 from app.attestation.formats.spdm import NONCE_BYTES, SPDMReport, parse_report
 from app.trust.errors import (
@@ -41,6 +51,8 @@ from app.trust.errors import (
     MalformedEvidenceError,
 )
 from app.trust.json_types import JSONObject, JSONValue
+
+Choice = TypeVar("Choice", bound=Enum)
 
 _OPTIONS = "attestation.verifier_options.nvidia"
 
@@ -59,6 +71,21 @@ class Revocation(Enum):
     IF_AVAILABLE = "if-available"
 
 
+class Comparison(Enum):
+    """Whether measurements are compared with NVIDIA's manifests (option ``manifests``)."""
+
+    REQUIRE = "require"
+    IF_AVAILABLE = "if-available"
+    SKIP = "skip"
+
+
+class SignerDates(Enum):
+    """What it means that the time of a manifest's signer is over (option ``manifest_dates``)."""
+
+    ENFORCE = "enforce"
+    CLAIM = "claim"
+
+
 @dataclass(frozen=True, slots=True)
 class NVIDIAOptions:
     """The settings under ``attestation.verifier_options.nvidia``."""
@@ -66,6 +93,8 @@ class NVIDIAOptions:
     mode: Mode = Mode.LOCAL
     revocation: Revocation = Revocation.IF_AVAILABLE
     address: NRASAddress = field(default_factory=NRASAddress)
+    manifests: Comparison = Comparison.IF_AVAILABLE
+    manifest_dates: SignerDates = SignerDates.ENFORCE
 
     @classmethod
     def parse(cls, options: Mapping[str, JSONValue]) -> NVIDIAOptions:
@@ -85,14 +114,17 @@ class NVIDIAOptions:
             _url("verifier_url", values.pop("verifier_url", VERIFIER_URL), faults),
             _url("jwks_url", values.pop("jwks_url", KEY_SET_URL), faults),
         )
-        chosen = values.pop("revocation", Revocation.IF_AVAILABLE.value)
-        if chosen not in [each.value for each in Revocation]:
-            faults.append(f"{_OPTIONS}.revocation: one of require, if-available")
-            chosen = Revocation.REQUIRE.value
+        chosen = cls(
+            Mode(name),
+            _choose("revocation", values, Revocation.IF_AVAILABLE, faults),
+            address,
+            _choose("manifests", values, Comparison.IF_AVAILABLE, faults),
+            _choose("manifest_dates", values, SignerDates.ENFORCE, faults),
+        )
         faults += [f"{_OPTIONS}.{name}: no such option" for name in values]
         if faults:
             raise ConfigError(faults)
-        return cls(Mode(name), Revocation(chosen), address)
+        return chosen
 
 
 class NVIDIAVerifier:
@@ -101,17 +133,24 @@ class NVIDIAVerifier:
     Args:
         roots: SHA-256 of the accepted roots' DER, hex.
         nras: NVIDIA's service, of which nothing is asked unless options say so.
+        manifests: knows the root of NVIDIA's reference manifests.
     """
 
     tee = "nvidia"
     insecure = False
 
-    def __init__(self, roots: frozenset[str] = NVIDIA_ROOTS, nras: NRAS | None = None) -> None:
+    def __init__(
+        self,
+        roots: frozenset[str] = NVIDIA_ROOTS,
+        nras: NRAS | None = None,
+        manifests: Manifests | None = None,
+    ) -> None:
         self._chains = DeviceChains(roots)
         self._nras = nras or NRAS()
+        self._manifests = manifests or Manifests()
 
     def with_extra_roots(self, unverified_roots: bytes) -> NVIDIAVerifier:
-        """A verifier that also accepts the roots in a PEM file.
+        """A verifier that also accepts the roots in a PEM file, of devices and manifests alike.
 
         Raises:
             ConfigError: the file does not hold certificate authorities with P-384 keys.
@@ -123,8 +162,9 @@ class NVIDIAVerifier:
             raise ConfigError([f"{setting}: {error}"]) from error
         if not all(each.is_authority for each in extra):
             raise ConfigError([f"{setting}: a certificate of it is no authority"])
-        roots = self._chains.roots | {each.sha256 for each in extra}
-        return NVIDIAVerifier(roots, self._nras)
+        pins = {each.sha256 for each in extra}
+        manifests = Manifests(self._manifests.roots | pins)
+        return NVIDIAVerifier(self._chains.roots | pins, self._nras, manifests)
 
     def check_options(self, options: Mapping[str, JSONValue]) -> None:
         """Refuse options that ``verify`` would not understand.
@@ -149,13 +189,13 @@ class NVIDIAVerifier:
         devices = parse_devices(evidence.body)
         if options.mode is Mode.REMOTE:
             return self._verify_remotely(devices, nonce, options.address, context)
-        return self._verify_locally(devices, nonce, options.revocation, context)
+        return self._verify_locally(devices, nonce, options, context)
 
     def _verify_locally(
         self,
         devices: list[UnverifiedDevice],
         nonce: bytes,
-        revocation: Revocation,
+        options: NVIDIAOptions,
         context: Context,
     ) -> list[Claims]:
         claims, seen = [], set[bytes]()
@@ -167,8 +207,10 @@ class NVIDIAVerifier:
                 raise MalformedEvidenceError("two reports are of one device")
             seen.add(leaf.encoded)
             _check_nonce(report, nonce)
-            _check_revocation(chain, revocation, context)
-            claims.append(_claims(device, report, _check_firmware(report, leaf)))
+            _check_revocation(chain, options.revocation, context, first=1)
+            fields = _check_firmware(report, leaf)
+            compared = self._check_manifests(report, fields, options, context)
+            claims.append(_claims(device, report, fields, compared))
         return claims
 
     def _verify_remotely(
@@ -194,6 +236,31 @@ class NVIDIAVerifier:
         topology = ppcie_topology(claims)
         return claims if topology is None else [*claims, topology]
 
+    def _check_manifests(
+        self, report: SPDMReport, fields: JSONObject, options: NVIDIAOptions, context: Context
+    ) -> JSONObject:
+        """The device measures what NVIDIA's manifests tell; claims about those, by their kind."""
+        if options.manifests is Comparison.SKIP:
+            return {}
+        wanted = {"driver": driver_manifest(fields), "vbios": firmware_manifest(fields)}
+        found: dict[str, Manifest] = {}
+        for kind, (name, version) in wanted.items():
+            try:
+                found[kind] = self._manifests.find(name, version, context.collateral, context.now)
+            except CollateralUnavailableError:
+                # Otherwise settings decide about what is missing (``ConsultedCollateral``).
+                if options.manifests is Comparison.REQUIRE:
+                    raise
+        manifests = list(found.values())
+        # One key signs many manifests, and each answer about it costs a signature.
+        for chain in {each.chain[0].encoded: each.chain for each in manifests}.values():
+            _check_revocation(chain, options.revocation, context, first=0)
+        if options.manifest_dates is SignerDates.ENFORCE:
+            check_current(manifests, context.now)
+        check_measurements(report.measurements, manifests, fields)
+        self._manifests.keep(manifests, context.collateral)
+        return {kind: _manifest_claims(each, context) for kind, each in found.items()}
+
     def _check_report(
         self, device: UnverifiedDevice, context: Context
     ) -> tuple[SPDMReport, tuple[DeviceCertificate, ...]]:
@@ -205,6 +272,16 @@ class NVIDIAVerifier:
             raise MalformedEvidenceError(f"the certificate chain: {error}") from error
         verify_raw_signature(chain[0].key, report.signature, report.signed, "the SPDM report")
         return report, chain
+
+
+def _choose(name: str, values: dict[str, JSONValue], default: Choice, faults: list[str]) -> Choice:
+    """Take an option out of the values, or the default, and note a fault."""
+    value, choices = values.pop(name, default.value), type(default)
+    if value not in [each.value for each in choices]:
+        known = ", ".join(str(each.value) for each in choices)
+        faults.append(f"{_OPTIONS}.{name}: one of {known}")
+        return default
+    return choices(value)
 
 
 def _url(name: str, value: JSONValue, faults: list[str]) -> str:
@@ -240,10 +317,10 @@ def _check_nonce(report: SPDMReport, expected: bytes) -> None:
 
 
 def _check_revocation(
-    chain: tuple[DeviceCertificate, ...], revocation: Revocation, context: Context
+    chain: tuple[DeviceCertificate, ...], revocation: Revocation, context: Context, *, first: int
 ) -> None:
     try:
-        check_not_revoked(chain, context.collateral, context.now)
+        check_not_revoked(chain, context.collateral, context.now, first=first)
     except CollateralUnavailableError:
         # Otherwise settings decide about what is missing (``ConsultedCollateral``).
         if revocation is Revocation.REQUIRE:
@@ -262,13 +339,25 @@ def _check_firmware(report: SPDMReport, leaf: DeviceCertificate) -> JSONObject:
     return fields
 
 
-def _claims(device: UnverifiedDevice, report: SPDMReport, fields: JSONObject) -> Claims:
+def _manifest_claims(manifest: Manifest, context: Context) -> JSONObject:
+    return {
+        "version": manifest.version,
+        "sha256": hashlib.sha256(manifest.document.unverified_body).hexdigest(),
+        "signer_current": manifest.is_current(context.now),
+    }
+
+
+def _claims(
+    device: UnverifiedDevice, report: SPDMReport, fields: JSONObject, compared: JSONObject
+) -> Claims:
     values: JSONObject = {
         "arch": device.architecture.value,
         "uuid": device.uuid,
         "measurements": {str(index): value.hex() for index, value in report.measurements.items()},
         "config": fields,
     }
+    if compared:
+        values["manifests"] = compared
     return Claims(device.architecture.tee_class, values)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from app.attestation.collateral.ibm import is_machine
+from app.attestation.collateral.ibm_host_keys import find_authorities, find_host_keys
+from app.attestation.collateral.ports import CollateralSource
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence, Verifier
 from app.attestation.formats.dcap_cache import VerifiedCache, digest_of
 from app.attestation.formats.se_attestation import (
@@ -82,6 +85,8 @@ class SEOptions:
         image_header: of the image that guests run.
         measurement_key: RSA private key in PEM, of this server.
         check_host_keys: whether host key documents are verified.
+        machines: whose host keys are had as collateral, with all that vouches for them; when there
+            are any, the three folders are not looked at.
     """
 
     host_key_documents: Path
@@ -91,6 +96,7 @@ class SEOptions:
     measurement_key: Path
     root_ca: Path | None
     check_host_keys: bool
+    machines: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, options: Mapping[str, JSONValue]) -> SEOptions:
@@ -108,10 +114,14 @@ class SEOptions:
         if check not in _CHECKS:
             faults.append(f"{_OPTIONS}.check_host_keys: one of {', '.join(_CHECKS)}")
         root = None if root_ca is None else _path("root_ca", root_ca, faults)
+        machines = _machines(values.pop("machines", []), faults)
+        if machines and root is None:
+            faults.append(f"{_OPTIONS}.root_ca: has to be pinned where machines are named")
         faults += [f"{_OPTIONS}.{name}: no such option" for name in values]
         if faults:
             raise ConfigError(faults)
-        return cls(**paths, root_ca=root, check_host_keys=check == _CHECKS[0])
+        enforced = check == _CHECKS[0]
+        return cls(**paths, root_ca=root, check_host_keys=enforced, machines=machines)
 
 
 class SEVerifier:
@@ -132,11 +142,15 @@ class SEVerifier:
         """
         chosen = SEOptions.parse(options)
         faults: list[str] = []
-        for name, load in (
+        files: list[tuple[str, Callable[[], object]]] = [
             ("measurement_key", partial(self._load_key, chosen)),
             ("image_header", partial(_load_tags, chosen)),
-            ("host_key_documents", partial(_load_host_keys, chosen)),
-        ):
+        ]
+        if chosen.machines:
+            files.append(("root_ca", partial(_load_root, chosen)))
+        else:
+            files.append(("host_key_documents", partial(_load_host_keys, chosen)))
+        for name, load in files:
             try:
                 load()
             except (OSError, ValueError) as error:
@@ -155,9 +169,9 @@ class SEVerifier:
         options = _parse_options(context)
         try:
             key, tags = self._load_key(options), _load_tags(options)
-            documents = _load_host_keys(options)
+            documents = _host_key_documents(options, context.collateral)
             if options.check_host_keys:
-                authorities = _load_authorities(options)
+                authorities = _authorities(options, context.collateral)
                 for document in documents:
                     authorities.check(document, context.now)
             keys = host_keys(documents)
@@ -236,6 +250,32 @@ def _private_key(pem: bytes) -> rsa.RSAPrivateKey:
 
 def _load_tags(options: SEOptions) -> bytes:
     return image_tags(_read(options.image_header))
+
+
+def _machines(value: JSONValue, faults: list[str]) -> tuple[str, ...]:
+    named = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    if value != named or len(named) > MAX_HOST_KEYS or not all(map(is_machine, named)):
+        faults.append(f"{_OPTIONS}.machines: a list of machines, such as 8561-000201c048")
+        return ()
+    return tuple(named)
+
+
+def _host_key_documents(options: SEOptions, source: CollateralSource) -> list[x509.Certificate]:
+    if not options.machines:
+        return _load_host_keys(options)
+    return find_host_keys(options.machines, source)
+
+
+def _authorities(options: SEOptions, source: CollateralSource) -> HostKeyAuthorities:
+    if not options.machines:
+        return _load_authorities(options)
+    return find_authorities(_load_root(options), source)
+
+
+def _load_root(options: SEOptions) -> x509.Certificate:
+    assert options.root_ca is not None, "options without a root name no machines"
+    (root,) = load_certificates(_read(options.root_ca))
+    return root
 
 
 def _load_host_keys(options: SEOptions) -> list[x509.Certificate]:

@@ -262,6 +262,7 @@ def between(plan: Plan) -> Callable[[SimulatedNVIDIA], Made]:
 def fields(**changes: Any) -> Callable[[SimulatedNVIDIA], Made]:
     """Opaque data with other fields; ``None`` takes one away."""
     defaults = {3: b"550\0", 6: bytes.fromhex("009f0096"), 20: bytes(range(48))}
+    defaults |= {15: b"882\0", 17: b"1010\0", 18: b"0200\0"}
     changed = defaults | {int(name[1:]): value for name, value in changes.items()}
     return said(opaque=opaque({kind: v for kind, v in changed.items() if v is not None}))
 
@@ -382,7 +383,7 @@ def test_every_field_of_opaque_data_has_its_form(
     """Numbers, names, lists; bytes of a text that are none are replaced."""
     report, chain = fields(
         f12=bytes.fromhex("0100000002000000"),
-        f17=b"\xff1\0",
+        f35=b"\xff1\0",
         f22=bytes(15) + b"\1",
         f34=b"\x02",
         f36=b"\x01\0\0\0",
@@ -392,7 +393,7 @@ def test_every_field_of_opaque_data_has_its_form(
     config = claims.values["config"]
     assert isinstance(config, dict)
     assert config["measurement_count"] == {"1": 1, "2": 2}
-    assert config["project"] == "�1"
+    assert config["chip_info"] == "�1"
     assert config["switch_pdi"] == ["00" * 8, "0000000000000001"]
     assert (config["opaque_data_version"], config["feature_flag"]) == (2, "MPT")
     assert config["gpu_info"] == "80"
