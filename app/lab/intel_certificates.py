@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 CRL_URL = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der"
@@ -73,7 +74,11 @@ def issue(
     at: datetime,
     key: ec.EllipticCurvePrivateKey | None = None,
 ) -> Identity:
-    """A certificate, valid five years before and after; with a fresh key, or self-signed."""
+    """A certificate, valid five years before and after; with a fresh key, or self-signed.
+
+    Its serial number is a function of who issues it and what it says, so that a lab whose keys
+    outlive a process revokes the same machine in every process.
+    """
     key = key or ec.generate_private_key(ec.SECP256R1())
     signer = issuer.key if issuer is not None else key
     name = _name(subject.common_name)
@@ -83,7 +88,7 @@ def issue(
         .subject_name(name)
         .issuer_name(issuer.certificate.subject if issuer is not None else name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(_serial_number(subject, signer))
         .not_valid_before(at - _LIFETIME)
         .not_valid_after(at + _LIFETIME)
         .add_extension(authority_key(signer), critical=False)
@@ -96,6 +101,14 @@ def issue(
         extension = x509.UnrecognizedExtension(oid, subject.extension)
         builder = builder.add_extension(extension, critical=False)
     return Identity(builder.sign(signer, SHA256()), key)
+
+
+def _serial_number(subject: Subject, signer: ec.EllipticCurvePrivateKey) -> int:
+    spki = signer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    told = subject.common_name.encode() + b"\0" + (subject.extension or b"")
+    digest = hashlib.sha256(hashlib.sha256(spki).digest() + told).digest()
+    # At most 20 bytes (RFC 5280, section 4.1.2.2), and never zero.
+    return int.from_bytes(digest[:19]) | 1
 
 
 def raw_signature(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:

@@ -13,15 +13,19 @@ import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
 from servers import AdminKey, make_settings
+from simulated.dcap_site import refusal
 
 from app.attestation.collateral.amd import AMDCatalogue
 from app.attestation.collateral.intel import IntelCatalogue
+from app.attestation.evidence import Binding, Context, RootedVerifier, UnverifiedEvidence
+from app.attestation.verifiers import load_verifiers
 from app.blueprints.deps import EXTENSION
 from app.cli import main
 from app.factory import build
 from app.lab.client import attest
 from app.lab.faults import Fault
-from app.lab.vendor import Lab
+from app.lab.intel import Publication
+from app.lab.vendor import TEES, Lab
 from app.lab.vendor_service import VendorService
 from app.named.checking import check_named
 from app.trust.errors import ConfigError
@@ -41,6 +45,30 @@ def test_roots_outlive_the_process(tmp_path: Path) -> None:
     spki = [lab.amd["Milan"].ark.certificate.public_key() for lab in (first, second)]
     assert spki[0] == spki[1]
     assert {path.stat().st_mode & 0o777 for path in (state / "keys").iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("tee", TEES)
+def test_a_machine_is_revoked_in_every_process(tmp_path: Path, tee: str) -> None:
+    """One process serves the vendor's lists, another makes evidence, and both know the machine."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    makes, serves = (Lab.open(now, tmp_path / "lab") for _ in range(2))
+    evidence = UnverifiedEvidence(tee, makes.evidence(tee, b"bound"))
+    root = makes.amd["Milan"].root_pem if "snp" in tee else makes.intel.root_pem
+    for fault, expected in ((Fault.NONE, "accepted"), (Fault.REVOKED, "certificate-revoked")):
+        (verifier,) = load_verifiers([tee], allow_insecure=False).values()
+        assert isinstance(verifier, RootedVerifier)
+        context = Context(now, Publication(serves.documents(fault)))
+        trusting = verifier.with_extra_roots(root)
+        code = refusal(lambda v=trusting, c=context: v.verify(evidence, Binding(b"bound"), c))
+        assert code == expected
+
+
+def test_two_labs_revoke_different_machines(tmp_path: Path) -> None:
+    """A serial number belongs to who issued it."""
+    one, other = (Lab.open(datetime.now(UTC), tmp_path / name) for name in ("one", "other"))
+    serials = [lab.machine.pck.certificate.serial_number for lab in (one, other)]
+    older = one.older.pck.certificate.serial_number
+    assert len({*serials, older}) == 3
 
 
 @pytest.mark.parametrize("tee", ["snp", "tdx", "sgx", "az-snp-vtpm", "az-tdx-vtpm"])
