@@ -38,7 +38,7 @@ mutation: $(VENV)/.test ## every change of accepted evidence is refused: counts 
 bench: $(VENV)/.test ## throughput, latency and CPU of a server as users run it
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/crowd.py
-	PYTHONPATH=. $(BIN)/python -W ignore::DeprecationWarning bench/verification.py
+	PYTHONPATH=.:tests $(BIN)/python -W ignore::DeprecationWarning bench/verification.py
 
 translations: $(VENV)/.test ## gather what the console says, for translators
 	$(BIN)/python tests/translations.py
