@@ -25,8 +25,9 @@ from guest.wire.errors import WireError
 MAX_DOCUMENT_BYTES = 2**20
 
 _SWID = "{http://standards.iso.org/iso/19770/-2/2015/schema.xsd}"
-_SHA384 = "{http://www.w3.org/2001/04/xmldsig-more#sha384}"
-_HASH = re.compile(re.escape(_SHA384) + r"Hash(\d{1,4})")
+# The algorithm's address in RFC 9231, and what NVIDIA's manifests have in its place.
+_SHA384 = r"\{http://www\.w3\.org/2001/04/(?:xmldsig-more|xmlenc)#sha384\}"
+_HASH = re.compile(rf"{_SHA384}Hash(\d{{1,4}})")
 _DIGEST = re.compile(r"[0-9a-f]{96}")
 _INDEX = re.compile(r"\d{1,4}")
 
