@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
+from app.trust.errors import CollateralUnavailableError
+
 
 class State(Enum):
     """How a document stands at a moment; those further down are worse."""
@@ -183,4 +185,17 @@ class CollateralKeeper(Protocol):
 
     def keep(self, collateral: Collateral) -> None:
         """Put the document into the cache that replicas share."""
+        ...
+
+
+@runtime_checkable
+class CollateralWitness(Protocol):
+    """A source that can be told that a verifier does without a document which it gave.
+
+    What cannot be used is as good as missing: otherwise whoever stands between us and a vendor
+    could have a check left out by answering with anything.
+    """
+
+    def found_unusable(self, error: CollateralUnavailableError) -> None:
+        """Note that a document is of no use, and why."""
         ...

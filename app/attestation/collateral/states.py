@@ -69,7 +69,7 @@ def _chosen(
 
 @dataclass
 class ConsultedCollateral:
-    """Collateral as one verification sees it; fits ``CollateralSource`` and ``CollateralKeeper``.
+    """Collateral as one verification sees it; fits every port of ``ports``' sources.
 
     Attributes:
         source: where documents come from.
@@ -105,6 +105,11 @@ class ConsultedCollateral:
         if state is State.AGEING and self.rules.ageing is Behaviour.REFUSE:
             raise CollateralUnavailableError(f"{name} is ageing, and no source has a newer one")
         return found
+
+    def found_unusable(self, error: CollateralUnavailableError) -> None:
+        """See ``CollateralWitness``."""
+        self._note(State.MISSING)
+        self._missing = error
 
     def keep(self, collateral: Collateral) -> None:
         """See ``CollateralKeeper``."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from app.attestation.collateral.catalogue import checked_base_url
 from app.attestation.collateral.nras import KEY_SET_URL, NRAS, VERIFIER_URL, NRASAddress
+from app.attestation.collateral.ports import CollateralWitness
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence, Verifier
 from app.attestation.formats.device_evidence import (
     Architecture,
@@ -247,10 +248,10 @@ class NVIDIAVerifier:
         for kind, (name, version) in wanted.items():
             try:
                 found[kind] = self._manifests.find(name, version, context.collateral, context.now)
-            except CollateralUnavailableError:
-                # Otherwise settings decide about what is missing (``ConsultedCollateral``).
+            except CollateralUnavailableError as error:
                 if options.manifests is Comparison.REQUIRE:
                     raise
+                _do_without(error, context)
         manifests = list(found.values())
         # One key signs many manifests, and each answer about it costs a signature.
         for chain in {each.chain[0].encoded: each.chain for each in manifests}.values():
@@ -321,10 +322,16 @@ def _check_revocation(
 ) -> None:
     try:
         check_not_revoked(chain, context.collateral, context.now, first=first)
-    except CollateralUnavailableError:
-        # Otherwise settings decide about what is missing (``ConsultedCollateral``).
+    except CollateralUnavailableError as error:
         if revocation is Revocation.REQUIRE:
             raise
+        _do_without(error, context)
+
+
+def _do_without(error: CollateralUnavailableError, context: Context) -> None:
+    """Have settings decide about a document that is missing or does not parse."""
+    if isinstance(context.collateral, CollateralWitness):
+        context.collateral.found_unusable(error)
 
 
 def _check_firmware(report: SPDMReport, leaf: DeviceCertificate) -> JSONObject:

@@ -37,12 +37,13 @@ from simulated.nvidia_manifests import (
 
 from app.attestation.collateral.catalogue import is_collateral_name
 from app.attestation.collateral.nvidia import NVIDIACatalogue
+from app.attestation.collateral.states import CollateralRules, ConsultedCollateral
 from app.attestation.evidence import Binding, Claims, Context, UnverifiedEvidence
 from app.attestation.formats.nvidia_certificates import parse_certificate
 from app.attestation.formats.nvidia_ocsp import state_name
 from app.attestation.formats.nvidia_rim import driver_manifest, firmware_manifest
 from app.attestation.verifiers.nvidia import NVIDIAVerifier
-from app.trust.errors import ConfigError, DomainError
+from app.trust.errors import CollateralUnavailableError, ConfigError, DomainError
 
 SITE, SIGNER = SimulatedNVIDIA(), ManifestSigner()
 VERIFIER = NVIDIAVerifier().with_extra_roots(SITE.root.pem + SIGNER.root.pem)
@@ -275,6 +276,19 @@ def test_what_is_missing_is_for_options_and_settings_to_judge() -> None:
     assert "manifests" not in verify(MemoryCollateral({}))
     wrong = {DRIVER_NAME: SIGNER.documents(golden=OTHER)[DRIVER_NAME]}
     assert code(wrong) == "measurement-mismatch"
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{}", served(SIGNER.manifest()[:-1])])
+def test_settings_decide_about_a_manifest_that_is_none(body: bytes | None) -> None:
+    """Whoever answers with anything does not have the comparison left out."""
+    documents = SIGNER.documents() | ({DRIVER_NAME: body} if body is not None else {})
+    if body is None:
+        del documents[DRIVER_NAME]
+    report = UnverifiedEvidence("nvidia", evidence(Report().signed_by(SITE.device), SITE.chain()))
+    consulted = ConsultedCollateral(MemoryCollateral(documents), CollateralRules(), NOON)
+    VERIFIER.verify(report, Binding(NONCE), Context(NOON, consulted))
+    with pytest.raises(CollateralUnavailableError):
+        consulted.check()
 
 
 def test_nothing_is_compared_when_nobody_wants_it() -> None:

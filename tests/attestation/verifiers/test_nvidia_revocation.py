@@ -17,11 +17,12 @@ from simulated.nvidia import NONCE, Holder, Plan, Report, SimulatedNVIDIA, evide
 
 from app.attestation.collateral.catalogue import is_collateral_name
 from app.attestation.collateral.nvidia import NVIDIACatalogue, ocsp_name
+from app.attestation.collateral.states import Behaviour, CollateralRules, ConsultedCollateral
 from app.attestation.evidence import Binding, Context, UnverifiedEvidence
 from app.attestation.formats.nvidia_certificates import parse_certificate
 from app.attestation.formats.nvidia_ocsp import state_name
 from app.attestation.verifiers.nvidia import NVIDIAVerifier
-from app.trust.errors import ConfigError, DomainError
+from app.trust.errors import CollateralUnavailableError, ConfigError, DomainError
 
 SITE = SimulatedNVIDIA()
 STRANGER = SimulatedNVIDIA()
@@ -174,3 +175,22 @@ def test_an_unknown_choice_is_a_fault() -> None:
     """At the start."""
     with pytest.raises(ConfigError):
         VERIFIER.check_options({"revocation": "never"})
+
+
+@pytest.mark.parametrize("body", [None, b"", answer()[:-1]])
+def test_settings_decide_about_an_answer_that_is_none(body: bytes | None) -> None:
+    """Whoever answers with anything does not have the question left out."""
+    source = MemoryCollateral({} if body is None else {NAME: body})
+    report = UnverifiedEvidence("nvidia", evidence(Report().signed_by(SITE.device), SITE.chain()))
+    for rules, refused in (
+        (CollateralRules(), True),
+        (CollateralRules(missing=Behaviour.CLAIM), False),
+    ):
+        consulted = ConsultedCollateral(source, rules, NOON)
+        VERIFIER.verify(report, Binding(NONCE), Context(NOON, consulted, {"manifests": "skip"}))
+        assert consulted.claims() == {"collateral_state": "missing"}
+        if refused:
+            with pytest.raises(CollateralUnavailableError):
+                consulted.check()
+        else:
+            consulted.check()
