@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from guest import commands as do
 from guest.commands import Output
 from guest.errors import ConfigError, GuestError, RefusedError
+from guest.sections import Section
+from guest.serving_settings import loopback_address
 from guest.settings import MODELS, Settings, load_settings
 from guest.wire.json_types import JSONObject
 
@@ -151,7 +153,13 @@ def _add_sealing(commands: Commands) -> None:
     key = _command(commands, "sealing-key", do.sealing_key, "print the public key of a sealing key")
     key.add_argument("--signing-key", type=Path, required=True, metavar="PEM", help="on P-256")
     summary = "answer one request of ocicrypt, from standard input"
-    _command(commands, "key-provider", do.key_provider, summary)
+    provider = _command(commands, "key-provider", do.key_provider, summary)
+    provider.add_argument(
+        "--serve", type=_loopback, metavar="ADDRESS", help="wrap over gRPC instead; loopback only"
+    )
+    provider.add_argument(
+        "--keys", type=Path, metavar="FOLDER", help="the only one whose keys are used to wrap"
+    )
 
 
 def _add_seal(commands: Commands) -> None:
@@ -231,6 +239,14 @@ def _hex(text: str) -> bytes:
     if len(value) > 64:
         raise argparse.ArgumentTypeError("has more than 64 bytes")
     return value
+
+
+def _loopback(text: str) -> tuple[str, int]:
+    faults: list[str] = []
+    address = loopback_address(Section({}, faults), "address", text)
+    if faults:
+        raise argparse.ArgumentTypeError("must read <loopback address>:<port>")
+    return address
 
 
 def _machine() -> Outside:

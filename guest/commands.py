@@ -172,30 +172,51 @@ def sealing_key(options: argparse.Namespace, settings: Settings, outside: Outsid
     return Output(f"{jwk}\n".encode("ascii"), {"jwk": json.loads(jwk)})
 
 
-def key_provider(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
+def key_provider(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:
     """Answer one request of ocicrypt from standard input, as its providers that are commands do."""
     from guest.cdh.unwrap_key import unwrap_key
     from guest.cdh.wrap_key import is_wrap_request, wrap_key
     from guest.kms.registry import opener
     from guest.wiring import lazy_fetch
 
+    if options.serve is not None:
+        return _serve_key_provider(options)
     request = _read(Path("-"))
     if is_wrap_request(request):
-        answer = wrap_key(request)
+        answer = wrap_key(request, options.keys)
     else:
         fetch = lazy_fetch(settings, outside)
         answer = unwrap_key(request, fetch, opener(settings.kms, fetch))
     return Output(answer, json.loads(answer))
 
 
+def _serve_key_provider(options: argparse.Namespace) -> Output:
+    """Wrap for whoever asks over gRPC, with keys of one folder, until Ctrl-C or SIGTERM."""
+    from guest.cdh.wrap_key import wrap_key
+    from guest.rpc.grpc_server import GRPCServer
+    from guest.rpc.key_provider_service import KeyProviderService
+
+    if options.keys is None:
+        raise ConfigError(["--keys: the folder of keys, because over TCP nobody shows who asks"])
+    service = KeyProviderService(lambda request: wrap_key(request, options.keys))
+    server = GRPCServer(options.serve, service.services())
+    _prepare_to_serve()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    sys.stderr.write(f"vouchgate-guest: wrapping on {server.place}\n")
+    sys.stderr.flush()
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    server.shutdown()
+    thread.join()
+    return Output(b"", {"served": [server.place]})
+
+
 def serve(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:  # noqa: ARG001  (one shape for all commands)
     """Serve what settings open until Ctrl-C or SIGTERM."""
     from guest.serving import running
 
-    # Secrets are in memory: a crash must not write them to the disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Both signals end the wait from within, so that calls finish and sockets are removed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _prepare_to_serve()
     served: list[str] = []
     with suppress(KeyboardInterrupt), running(settings, outside) as places:
         served += places
@@ -204,6 +225,13 @@ def serve(options: argparse.Namespace, settings: Settings, outside: Outside) -> 
         sys.stderr.flush()
         threading.Event().wait()
     return Output(b"", {"served": list(served)})
+
+
+def _prepare_to_serve() -> None:
+    # Secrets are in memory: a crash must not write them to the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Both signals end the wait from within, so that calls finish and sockets are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def doctor(options: argparse.Namespace, settings: Settings, outside: Outside) -> Output:

@@ -124,7 +124,7 @@ def parse_api(section: Section | None) -> APISettings:
         section.fault("bind", "cannot be together with socket")
     if uids is not None and not socket:
         section.fault("allowed_uids", "needs socket; over TCP nobody shows who they are")
-    host, port = _loopback_address(section, "bind", bind or DEFAULT_BIND)
+    host, port = loopback_address(section, "bind", bind or DEFAULT_BIND)
     return APISettings(
         host,
         port,
@@ -148,10 +148,11 @@ def _socket_path(section: Section, key: str) -> Path | None:
 
 def _grpc_address(section: Section, key: str) -> tuple[str, int] | None:
     text = section.text(key)
-    return None if text is None else _loopback_address(section, key, text)
+    return None if text is None else loopback_address(section, key, text)
 
 
-def _loopback_address(section: Section, key: str, bind: str) -> tuple[str, int]:
+def loopback_address(section: Section, key: str, bind: str) -> tuple[str, int]:
+    """A loopback address and a port from ``<address>:<port>``; faults are noted."""
     host, _, port = bind.rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))

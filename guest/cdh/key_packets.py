@@ -103,10 +103,20 @@ class KeyPacket:
 
     def first_version(self) -> bytes:
         """The packet in the layout of upstream's key provider, which every guest reads."""
-        members = {
+        return _written({"kid": self.kid, "wrapped_data": b64_encode(self.wrapped_data)}, self)
+
+    def second_version(self) -> bytes:
+        """The packet with all that it has, which says itself whose key it needs."""
+        members: JSONObject = {
+            "version": VERSION,
             "kid": self.kid,
             "wrapped_data": b64_encode(self.wrapped_data),
-            "iv": b64_encode(self.iv),
-            "wrap_type": self.wrap_type,
+            "provider": self.provider,
         }
-        return json.dumps(members, separators=(",", ":")).encode("ascii")
+        rest: JSONObject = {"provider_settings": self.settings, "annotations": self.annotations}
+        return _written(members, self, rest)
+
+
+def _written(members: JSONObject, packet: KeyPacket, rest: JSONObject | None = None) -> bytes:
+    cipher = {"iv": b64_encode(packet.iv), "wrap_type": packet.wrap_type} if packet.iv else {}
+    return json.dumps({**members, **cipher, **(rest or {})}, separators=(",", ":")).encode("ascii")

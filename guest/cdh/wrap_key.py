@@ -12,6 +12,7 @@ import secrets
 from pathlib import Path
 
 from guest.cdh.ciphers import A256GCM, IV_BYTES, encrypt
+from guest.cdh.credentials import is_below
 from guest.cdh.key_packets import KeyPacket
 from guest.cdh.unwrap_key import MAX_REQUEST_BYTES, WRAP, parse_request
 from guest.errors import MalformedPacketError
@@ -25,16 +26,19 @@ from guest.wire.strict_json import parse_json_object
 # The name under which images mention this kind of provider.
 PROVIDER_NAME = "attestation-agent"
 
-_KEYS = frozenset({"keyid", "keypath", "algorithm"})
+V1, V2 = "v1", "v2"
+
+_KEYS = frozenset({"keyid", "keypath", "algorithm", "packet"})
 _MAX_KEY_BYTES = 32
 
 
-def wrap_key(request: bytes) -> bytes:
+def wrap_key(request: bytes, keys: Path | None = None) -> bytes:
     """The answer to a request that wraps: a packet as a list of integers, inside JSON.
 
     Args:
         request: JSON of the protocol. Its first parameter string for ``attestation-agent`` reads
-            ``keyid=kbs:///…::keypath=<file of 32 bytes>::algorithm=A256GCM``.
+            ``keyid=kbs:///…::keypath=<file of 32 bytes>::algorithm=A256GCM::packet=v1``.
+        keys: the only folder whose keys are used, when whoever asks may be another user.
 
     Raises:
         MalformedPacketError: it is no such request, or its parameters do not fit.
@@ -47,9 +51,11 @@ def wrap_key(request: bytes) -> bytes:
         settings = _settings(_parameter_string(parameters))
     except WireError as error:
         raise MalformedPacketError(f"the request to wrap: {error}") from error
-    kek = _read_key(settings["keypath"])
+    kek = _read_key(settings["keypath"], keys)
     packet = wrap(options, settings["keyid"], kek, settings.get("algorithm", A256GCM))
-    answer = {"keywrapresults": {"annotation": list(packet.first_version())}}
+    is_first = settings.get("packet", V1) == V1
+    text = packet.first_version() if is_first else packet.second_version()
+    answer = {"keywrapresults": {"annotation": list(text)}}
     return json.dumps(answer, separators=(",", ":")).encode("ascii")
 
 
@@ -99,12 +105,17 @@ def _settings(text: str) -> dict[str, str]:
         raise WireError(f"parameters are {', '.join(sorted(_KEYS))}, each once")
     if not settings.get("keyid") or not settings.get("keypath"):
         raise WireError("keyid and keypath must be given")
+    if settings.get("packet", V1) not in {V1, V2}:
+        raise WireError(f"packet is {V1} or {V2}")
     return settings
 
 
-def _read_key(path: str) -> bytes:
+def _read_key(path: str, keys: Path | None) -> bytes:
     try:
-        with Path(path).open("rb") as file:
+        found = Path(path).resolve(strict=True)
+        if keys is not None and not is_below(found, keys.resolve(strict=True)):
+            raise MalformedPacketError("keypath leads out of the folder of keys")
+        with found.open("rb") as file:
             return file.read(_MAX_KEY_BYTES + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise MalformedPacketError("the file of keypath cannot be read") from error

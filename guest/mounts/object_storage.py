@@ -15,11 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from guest.errors import GuestError, MalformedMountError, MountPointError
+from guest.errors import (
+    GuestError,
+    MalformedMountError,
+    MountPointError,
+    NotDecryptedError,
+    ProgramFailedError,
+)
 from guest.mounts.programs import Programs, memory_file
 from guest.mounts.requests import MountRequest, Options
 
 GOCRYPTFS = "gocryptfs"
+# Exit status of gocryptfs(1).
+_WRONG_PASSWORD = 12
 
 # Of OSS: lower-case letters, digits and hyphens.
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -107,6 +115,7 @@ class ObjectStorageMounter:
         Raises:
             MalformedMountError: the options do not fit.
             MountPointError: the mount point is no folder.
+            NotDecryptedError: the bucket does not open under the password.
             ProgramMissingError, ProgramFailedError: ossfs, gocryptfs or umount.
             GuestError: a secret could not be opened.
         """
@@ -143,8 +152,10 @@ class ObjectStorageMounter:
     def _gocryptfs(self, below: str, point: str, password: bytes) -> None:
         try:
             self.programs.run(GOCRYPTFS, "-nosyslog", "-quiet", below, point, given=password)
-        except GuestError:
+        except GuestError as error:
             self.programs.run("umount", below)
+            if isinstance(error, ProgramFailedError) and error.status == _WRONG_PASSWORD:
+                raise NotDecryptedError("the bucket does not open under encPasswd") from error
             raise
 
     def _opened(self, text: str) -> bytes:

@@ -22,6 +22,8 @@ PATIENCE_SECONDS = 900.0
 
 _FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHOWN_CHARACTERS = 500
+# The longest output that is read is a header of LUKS2.
+_MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -60,28 +62,34 @@ class MachinePrograms:
         path = shutil.which(name, path=self.folders)
         if path is None:
             raise ProgramMissingError(f"the program {name} is not installed")
+        # Files and not pipes: what goes on in the background, as FUSE does, keeps its outputs open.
+        with _output() as said, _output() as complained:
+            status = self._status([path, *arguments], given, files, (said, complained))
+            if status == 0:
+                return _read(said).decode("utf-8", "replace")
+            text = _read(complained)[:_SHOWN_CHARACTERS].decode("utf-8", "replace").strip()
+        _log.warning("%s ended with %d: %s", name, status, text)
+        raise ProgramFailedError(f"{name} ended with status {status}", status=status)
+
+    def _status(
+        self, command: list[str], given: bytes, files: Sequence[int], outputs: tuple[int, int]
+    ) -> int:
         try:
-            ended = subprocess.run(  # noqa: S603  (a list of arguments, checked where it is made)
-                [path, *arguments],
+            return subprocess.run(  # noqa: S603  (a list of arguments, checked where it is made)
+                command,
                 input=given,
-                capture_output=True,
+                stdout=outputs[0],
+                stderr=outputs[1],
                 pass_fds=files,
                 env={"PATH": self.folders, "LC_ALL": "C"},
                 cwd="/",
                 timeout=PATIENCE_SECONDS,
                 check=False,
-            )
+            ).returncode
         except subprocess.TimeoutExpired as error:
-            raise ProgramFailedError(f"{name} did not end in time", status=None) from error
+            raise ProgramFailedError(f"{command[0]} did not end in time", status=None) from error
         except OSError as error:
-            raise ProgramFailedError(f"{name} could not be started", status=None) from error
-        if ended.returncode != 0:
-            said = ended.stderr[:_SHOWN_CHARACTERS].decode("utf-8", "replace").strip()
-            _log.warning("%s ended with %d: %s", name, ended.returncode, said)
-            raise ProgramFailedError(
-                f"{name} ended with status {ended.returncode}", status=ended.returncode
-            )
-        return ended.stdout.decode("utf-8", "replace")
+            raise ProgramFailedError(f"{command[0]} could not be started", status=None) from error
 
 
 @contextmanager
@@ -100,3 +108,16 @@ def memory_file(content: bytes) -> Iterator[int]:
     finally:
         os.ftruncate(descriptor, 0)
         os.close(descriptor)
+
+
+@contextmanager
+def _output() -> Iterator[int]:
+    descriptor = os.memfd_create("output", os.MFD_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int) -> bytes:
+    return os.pread(descriptor, _MAX_OUTPUT_BYTES, 0)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import postgres
 import pytest
@@ -22,6 +25,7 @@ from app.lab.tdx import event_log
 from app.wiring import prepare
 
 BIN = Path(sys.executable).parent
+LAYER_KEY = b64encode(b"the key of a layer").decode()
 # What each page shows that its reader gets, besides running to its end.
 SHOWN = {
     "how-to/first-run.md": ["/console/setup#", "sha384", "vouchgate_"],
@@ -175,3 +179,46 @@ def test_sealed_secrets_are_opened_as_the_page_says(tmp_path: Path) -> None:
         config = str(tmp_path / "var" / "demo.toml")
         output = run(script_of(name), tmp_path, VOUCHGATE_CONFIG=config)
     assert output.count("correct horse") == 2
+
+
+def test_image_keys_are_wrapped_and_unwrapped_as_the_page_says(tmp_path: Path) -> None:
+    """By the program of the page's own file, asked as ocicrypt asks; a changed key is refused."""
+    port = free_port()
+    command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", str(port))
+    with running(command, f"http://127.0.0.1:{port}", tmp_path / "log"):
+        config = str(tmp_path / "var" / "demo.toml")
+        run(script_of("how-to/encrypt-images.md"), tmp_path, VOUCHGATE_CONFIG=config)
+        parameters = "keyid=kbs:///default/image-key/team::keypath=keys/image.key"
+        wrapped = ocicrypt(tmp_path, parameters=parameters)["keywrapresults"]["annotation"]
+        guest = ["--insecure-sample", "--kbs-url", f"http://127.0.0.1:{port}"]
+        opened = ocicrypt(tmp_path, *guest, annotation=bytes(wrapped))
+        changed = json.loads(bytes(wrapped))
+        changed["kid"] = "kbs:///default/demo/secret"
+        with pytest.raises(subprocess.CalledProcessError) as caught:
+            ocicrypt(tmp_path, *guest, annotation=json.dumps(changed).encode())
+    assert bytes(opened["keyunwrapresults"]["optsdata"]) == b"the key of a layer"
+    assert caught.value.returncode == 45
+
+
+def ocicrypt(folder: Path, *more: str, parameters: str = "", annotation: bytes = b"") -> Any:
+    """The answer of the key provider that ``ocicrypt.conf`` names, as ocicrypt starts it."""
+    providers = json.loads((folder / "ocicrypt.conf").read_text())["key-providers"]
+    program = providers["attestation-agent"]["cmd"]
+    given = b64encode(parameters.encode()).decode()
+    wrap = {"ec": {"Parameters": {"attestation-agent": [given]}}, "optsdata": LAYER_KEY}
+    unwrap = {"dc": None, "annotation": b64encode(annotation).decode()}
+    asked = {
+        "op": "keywrap" if parameters else "keyunwrap",
+        "keywrapparams": wrap if parameters else {"ec": None, "optsdata": None},
+        "keyunwrapparams": {"dc": None, "annotation": None} if parameters else unwrap,
+    }
+    path = Path(sys.executable).parent / program["path"]
+    done = subprocess.run(
+        [path, *program["args"], *more],
+        cwd=folder,
+        input=json.dumps(asked).encode(),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)

@@ -97,3 +97,13 @@ def test_writes_the_first_version_in_upstreams_order() -> None:
         b'"iv":"AAAAAAAAAAAAAAAA","wrap_type":"A256GCM"}'
     )
     assert KeyPacket.parse(made).wrapped_data == b"abc"
+
+
+def test_writes_the_second_version_with_what_its_provider_needs() -> None:
+    """Another provider than the Key Broker Service needs no cipher."""
+    made = KeyPacket("alias/demo", b"abc", "aws", settings={"region": "x"}).second_version()
+    assert made == (
+        b'{"version":"0.1.0","kid":"alias/demo","wrapped_data":"YWJj","provider":"aws",'
+        b'"provider_settings":{"region":"x"},"annotations":{}}'
+    )
+    assert KeyPacket.parse(made) == KeyPacket("alias/demo", b"abc", "aws", settings={"region": "x"})

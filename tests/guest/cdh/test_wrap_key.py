@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from guest.cdh.key_packets import KeyPacket
 from guest.cdh.unwrap_key import unwrap_key
 from guest.cdh.wrap_key import is_wrap_request, wrap, wrap_key
 from guest.errors import MalformedPacketError, NotDecryptedError
@@ -60,6 +61,8 @@ def kek(tmp_path: Path) -> Path:
         f"keyid={KID}::keypath=KEK::algorithm=A128GCM",
         f"keyid={KID}::keyid={KID}::keypath=KEK",
         f"keyid={KID}::keypath=KEK::other=1",
+        f"keyid={KID}::keypath=KEK::packet=v3",
+        f"keyid={KID}::keypath=KEK::packet=",
     ],
 )
 def test_refuses_parameters_that_do_not_fit(kek: Path, parameters: Any) -> None:
@@ -99,6 +102,34 @@ def test_guests_open_what_was_wrapped(resources: Any, kek: Path, algorithm: str)
     }
     answer = unwrap_key(json.dumps(unwrap).encode(), resources)
     assert bytes(json.loads(answer)["keyunwrapresults"]["optsdata"]) == b"layer"
+
+
+@pytest.mark.parametrize("algorithm", ["A256GCM", "A256CTR"])
+def test_a_packet_of_the_second_version_says_its_provider(
+    resources: Any, kek: Path, algorithm: str
+) -> None:
+    """And opens as one of the first does."""
+    asked = request(f"keyid={KID}::keypath={kek}::packet=v2::algorithm={algorithm}")
+    packet = bytes(json.loads(wrap_key(asked))["keywrapresults"]["annotation"])
+    members = json.loads(packet)
+    assert (members["version"], members["provider"]) == ("0.1.0", "kbs")
+    assert (members["provider_settings"], members["annotations"]) == ({}, {})
+    resources.held[KID] = KEK
+    assert KeyPacket.parse(packet).open(resources) == b"layer"
+
+
+@pytest.mark.parametrize("path", ["OUT/other.bin", "IN/../out/other.bin", "IN/link", "IN"])
+def test_keys_of_other_folders_are_not_used_for_others(tmp_path: Path, path: str) -> None:
+    """Who asks over a socket chooses the path, and has not shown who he is."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    for name in ("in/kek.bin", "out/other.bin"):
+        (tmp_path / name).write_bytes(KEK)
+    (tmp_path / "in/link").symlink_to(tmp_path / "out/other.bin")
+    place = path.replace("OUT", f"{tmp_path}/out").replace("IN", f"{tmp_path}/in")
+    with pytest.raises(MalformedPacketError):
+        wrap_key(request(f"keyid={KID}::keypath={place}"), tmp_path / "in")
+    assert wrap_key(request(f"keyid={KID}::keypath={tmp_path}/in/kek.bin"), tmp_path / "in")
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"op":"keyunwrap"}', b'{"op":["keywrap"]}'])

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from guest.errors import MalformedMountError, MountPointError, ProgramFailedError
+from guest.errors import (
+    MalformedMountError,
+    MountPointError,
+    NotDecryptedError,
+    ProgramFailedError,
+)
 from guest.mounts.mounter import Mounter
 from guest.mounts.object_storage import ObjectStorageMounter
 from guest.mounts.requests import MountRequest
@@ -123,6 +128,16 @@ def test_a_failure_leaves_nothing_mounted(
     assert [each[0] for each in programs.ran][-1] == (
         "umount" if failing == "gocryptfs" else "ossfs"
     )
+
+
+def test_a_wrong_password_is_told_apart(
+    mounter: ObjectStorageMounter, programs: Any, point: Path
+) -> None:
+    """From a program that failed for another reason."""
+    programs.failing = {"gocryptfs": 12}
+    with pytest.raises(NotDecryptedError):
+        mounter.mount(request(point, ENCRYPTED))
+    assert programs.ran[-1][0] == "umount"
 
 
 def test_other_types_are_refused(mounter: ObjectStorageMounter, point: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,10 @@ def test_a_memory_file_does_not_reach_other_programs() -> None:
     """Only the one that it was made for inherits it."""
     with memory_file(b"secret") as descriptor, pytest.raises(ProgramFailedError):
         MACHINE.run("cat", f"/proc/self/fd/{descriptor}")
+
+
+def test_what_goes_on_in_the_background_is_not_waited_for() -> None:
+    """File systems of FUSE go on, with all that they inherited."""
+    began = time.monotonic()
+    assert MACHINE.run("sh", "-c", "echo mounted; sleep 5 &") == "mounted\n"
+    assert time.monotonic() - began < 4
