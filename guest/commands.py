@@ -201,14 +201,12 @@ def _serve_key_provider(options: argparse.Namespace) -> Output:
     service = KeyProviderService(lambda request: wrap_key(request, options.keys))
     server = GRPCServer(options.serve, service.services())
     _prepare_to_serve()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    sys.stderr.write(f"vouchgate-guest: wrapping on {server.place}\n")
-    sys.stderr.flush()
     with suppress(KeyboardInterrupt):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sys.stderr.write(f"vouchgate-guest: wrapping on {server.place}\n")
+        sys.stderr.flush()
         threading.Event().wait()
     server.shutdown()
-    thread.join()
     return Output(b"", {"served": [server.place]})
 
 

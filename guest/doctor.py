@@ -16,9 +16,19 @@ from guest.aa.attestable import Attestable
 from guest.aa.init_data import Binding, examine_init_data
 from guest.aa.measurement import Measurer
 from guest.attester import ChallengedAttester, Devices, path_exists
+from guest.cdh.hub import Hub
 from guest.detection import find_attester, find_device_attesters
-from guest.errors import ClockSkewError, ConfigError, GuestError, RefusedError
+from guest.errors import (
+    ClockSkewError,
+    ConfigError,
+    GuestError,
+    ProgramMissingError,
+    RefusedError,
+)
 from guest.kms.registry import missing_libraries, provider_names
+from guest.mounts.ext4 import FORMATTING_PROGRAMS
+from guest.mounts.luks import CRYPTSETUP
+from guest.mounts.programs import missing_programs
 from guest.settings import PASSPORT, ServiceSettings, Settings
 from guest.wire.json_types import JSONObject
 from guest.wiring import Outside, build_agent, build_hub, devices_of, transport_to
@@ -29,6 +39,8 @@ SKIPPED = "skipped"
 
 # Tokens are renewed half a minute before they expire, so a clock that is off by more spoils them.
 CLOCK_TOLERANCE = timedelta(seconds=30)
+
+DISK_PROGRAMS = (CRYPTSETUP, *FORMATTING_PROGRAMS, "mount")
 
 # What servers answer to anyone; whatever they answer, it shows that they are there.
 _PATH = "/healthz"
@@ -72,11 +84,12 @@ def examine(settings: Settings, outside: Outside, uri: str | None = None) -> Ite
     Args:
         settings: of the guest.
         outside: what it meets.
-        uri: of a resource to fetch as the last check; its plaintext is thrown away.
+        uri: of a resource to fetch as the last check; what is fetched is thrown away.
     """
     devices = devices_of(settings, outside)
     yield _devices(devices)
     yield _kms_drivers()
+    yield _volumes(settings)
     yield from _tee(settings, devices)
     served = _servers(settings)
     if not served:
@@ -113,6 +126,16 @@ def _kms_drivers() -> Finding:
     usable = ", ".join(name for name, libraries in missing.items() if not libraries)
     others = ", ".join(name for name, libraries in missing.items() if libraries)
     return Finding("kms-drivers", OK, f"{usable}{f'; not installed: {others}' if others else ''}")
+
+
+def _volumes(settings: Settings) -> Finding:
+    """Whether there are the programs that mount disks, if anyone may have that done."""
+    if not settings.rpc.secure_mount:
+        return Finding("volumes", SKIPPED, "rpc.secure_mount is not set")
+    missing = missing_programs(DISK_PROGRAMS)
+    if missing:
+        return _failure("volumes", ProgramMissingError(f"not installed: {', '.join(missing)}"))
+    return Finding("volumes", OK, f"disks are mounted with {', '.join(DISK_PROGRAMS)}")
 
 
 def _tee(settings: Settings, devices: Devices) -> Iterator[Finding]:
@@ -240,12 +263,15 @@ def _attestation(settings: Settings, outside: Outside, uri: str | None) -> Itera
         yield _failure("token", error)
         return
     yield Finding("token", OK, f"{hub.token_type}, to be renewed at {renew_at.isoformat()}")
+    for each in settings.hub.credentials:
+        name = f"credential {each.path.name}"
+        yield _try(name, partial(_released, hub, each.resource_uri))
     if uri is not None:
-        yield _try("resource", lambda: _released(hub.get_resource(uri)))
+        yield _try("resource", partial(_released, hub, uri))
 
 
-def _released(plaintext: bytes) -> str:
-    return f"is released, {len(plaintext)} bytes"
+def _released(hub: Hub, uri: str) -> str:
+    return f"is released, {len(hub.get_resource(uri))} bytes"
 
 
 def _try(check: str, run: Callable[[], str]) -> Finding:

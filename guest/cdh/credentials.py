@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -74,13 +73,16 @@ def _make_folders(parent: Path, folder: Path) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Beside the file first, for this user alone, and then in its place."""
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".")
+    beside = path.with_name(f".{path.name}.new")
+    # What a crash left.
+    beside.unlink(missing_ok=True)
     try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(beside).replace(path)
+        beside.replace(path)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise

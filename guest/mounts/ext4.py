@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from guest.errors import MalformedMountError
 from guest.mounts.programs import Programs
 
+MKFS, DD = FORMATTING_PROGRAMS = ("mkfs.ext4", "dd")
 BLOCK_BYTES = 4096
 
 # Options that shape the file system, each with a value. Others name files of the guest to copy from
@@ -42,10 +43,10 @@ class Ext4:
             arguments = _without_lazy_tables(arguments)
             for block in self._superblocks(device, arguments):
                 self._write_zeros(device, block)
-        self.programs.run("mkfs.ext4", *arguments, device)
+        self.programs.run(MKFS, *arguments, device)
 
     def _superblocks(self, device: str, arguments: list[str]) -> list[int]:
-        told = self.programs.run("mkfs.ext4", "-n", *arguments, device)
+        told = self.programs.run(MKFS, "-n", *arguments, device)
         match = _BACKUPS.search(told)
         # A file system of one group of blocks has no backups.
         backups = re.findall("[0-9]+", match[1]) if match else []
@@ -53,7 +54,7 @@ class Ext4:
 
     def _write_zeros(self, device: str, block: int) -> None:
         size, place = (f"bs={BLOCK_BYTES}", "count=1"), (f"seek={block}", "conv=notrunc")
-        self.programs.run("dd", "if=/dev/zero", f"of={device}", "oflag=direct", *size, *place)
+        self.programs.run(DD, "if=/dev/zero", f"of={device}", "oflag=direct", *size, *place)
 
 
 def parse_options(text: str) -> list[str]:

@@ -25,6 +25,7 @@ from guest.wire.json_types import JSONObject, JSONValue
 from guest.wire.members import object_value
 from guest.wire.strict_json import parse_json_object
 
+CRYPTSETUP = "cryptsetup"
 CIPHER = "aes-xts-plain64"
 SECTOR_BYTES = 4096
 HEADER_BYTES = 16 * 1024 * 1024
@@ -128,7 +129,7 @@ class Luks:
 
     def _cryptsetup(self, *arguments: str, given: bytes = b"") -> str:
         try:
-            return self.programs.run("cryptsetup", *arguments, given=given)
+            return self.programs.run(CRYPTSETUP, *arguments, given=given)
         except ProgramFailedError as error:
             if error.status == _NO_PERMISSION:
                 raise NotDecryptedError("the disk does not open under this key") from error

@@ -20,12 +20,17 @@ from guest.errors import ProgramFailedError, ProgramMissingError
 # Formatting a large disk takes minutes; what takes longer than this hangs.
 PATIENCE_SECONDS = 900.0
 
-_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHOWN_CHARACTERS = 500
 # The longest output that is read is a header of LUKS2.
 _MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
+
+
+def missing_programs(names: Sequence[str], folders: str = FOLDERS) -> list[str]:
+    """Which of some programs are not installed; names in their order, folders as ``PATH``."""
+    return [name for name in names if shutil.which(name, path=folders) is None]
 
 
 class Programs(Protocol):
@@ -55,7 +60,7 @@ class MachinePrograms:
         folders: where they are looked for, as ``PATH`` is written; the first wins.
     """
 
-    folders: str = _FOLDERS
+    folders: str = FOLDERS
 
     def run(self, name: str, *arguments: str, given: bytes = b"", files: Sequence[int] = ()) -> str:
         """As ``Programs``; what it wrote on standard error goes to the log."""

@@ -175,7 +175,7 @@ def test_finds_a_healthy_guest(url: str, tmp_path: Path) -> None:
     path.write_text(INIT_DATA)
     findings = found(configured(url, init_data_file=str(path)), uri=URI)
     skipped = {name for name, finding in findings.items() if finding.state != OK}
-    assert skipped == {"event-log"}
+    assert skipped == {"event-log", "volumes"}
     assert exit_code(list(findings.values())) == 0
     assert "proves nothing" in findings["tee"].detail
     assert findings["resource"].detail == "is released, 12 bytes"
@@ -194,3 +194,25 @@ def test_says_which_kms_drivers_are_usable(url: str) -> None:
     finding = found(configured(url))["kms-drivers"]
     assert finding.state == OK
     assert {"aws", "kbs"} <= set(finding.detail.split(", "))
+
+
+def test_volumes_are_looked_at_when_they_may_be_mounted(url: str) -> None:
+    """By the programs that disks need."""
+    assert found(configured(url))["volumes"].state == SKIPPED
+    finding = found(configured(url, rpc={"secure_mount": True}))["volumes"]
+    assert finding.state == OK
+    assert "cryptsetup" in finding.detail
+
+
+def test_each_credential_is_tried(url: str, servers: Servers, answer: Any, tmp_path: Path) -> None:
+    """And not written; one that is refused is told by its file's name."""
+    asked = [
+        {"path": f"{tmp_path}/aws/one.json", "resource_uri": "kbs:///a/b/one"},
+        {"path": f"{tmp_path}/aws/two.json", "resource_uri": "kbs:///a/b/two"},
+    ]
+    servers.refusals["/kbs/v0/resource/a/b/two"] = answer(404, {}, b"")
+    settings = configured(url, credentials_folder=str(tmp_path), credentials=asked)
+    findings = found(settings)
+    states = [findings[f"credential {name}.json"].state for name in ("one", "two")]
+    assert states == [OK, FAILED]
+    assert not (tmp_path / "aws").exists()

@@ -81,6 +81,17 @@ def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path, resources: Any) -
     assert [each.name for each in (tmp_path / "kbs").iterdir()] == ["aws"]
 
 
+def test_what_a_crash_left_is_in_nobodys_way(tmp_path: Path, resources: Any) -> None:
+    """Half of a file, beside it."""
+    (tmp_path / "kbs").mkdir()
+    (tmp_path / "kbs" / ".c.new").write_bytes(b"ha")
+    resources.held["kbs:///a/b/c"] = b"whole"
+    write_credentials([Credential(tmp_path / "kbs/c", "kbs:///a/b/c")], tmp_path / "kbs", resources)
+    assert {each.name: each.read_bytes() for each in (tmp_path / "kbs").iterdir()} == {
+        "c": b"whole"
+    }
+
+
 def test_files_are_for_this_user_alone(tmp_path: Path, resources: Any) -> None:
     """Whatever the umask says; a second start replaces them."""
     folder = tmp_path / "kbs"

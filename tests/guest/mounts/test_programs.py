@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from guest.errors import ProgramFailedError, ProgramMissingError
-from guest.mounts.programs import MachinePrograms, memory_file
+from guest.mounts.programs import MachinePrograms, memory_file, missing_programs
 
 MACHINE = MachinePrograms()
 
@@ -20,6 +20,15 @@ def test_says_which_program_is_missing(name: str) -> None:
     """So that it can be installed."""
     with pytest.raises(ProgramMissingError, match="not installed"):
         MACHINE.run(name)
+
+
+def test_tells_which_programs_are_missing(tmp_path: Path) -> None:
+    """In the order in which they were asked for."""
+    assert missing_programs(["no-such-program", "sh", "nor-this"]) == [
+        "no-such-program",
+        "nor-this",
+    ]
+    assert missing_programs(["sh"], str(tmp_path)) == ["sh"]
 
 
 def test_what_fails_is_told_with_its_status(caplog: pytest.LogCaptureFixture) -> None:
