@@ -206,7 +206,7 @@ def _dedicated(options: KMSOptions) -> KMS:
     host = f"https://{instance}.cryptoservice.kms.aliyuncs.com"
     instead = {} if access.endpoint is None else {host: access.endpoint}
     try:
-        exchange = Exchange(access, options.clock, instead)
+        exchange = Exchange(access, instead)
     except (ssl.SSLError, ValueError) as error:
         raise KMSCredentialsError(f"PrivateKmsCA_{instance}.pem holds no certificate") from error
     key = ClientKey(credential(members, "KeyId"), private_key)
@@ -275,7 +275,7 @@ def _gateway(options: KMSOptions, region: str) -> Exchange:
         _METADATA: options.access.authority,
     }
     instead = {meant: asked for meant, asked in places.items() if asked is not None}
-    return Exchange(options.access, options.clock, instead)
+    return Exchange(options.access, instead)
 
 
 def _version(annotations: JSONObject) -> dict[str, str]:

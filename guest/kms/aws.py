@@ -190,7 +190,7 @@ def open_kms(options: KMSOptions) -> KMS:
         from botocore.config import Config
         from botocore.session import Session as CoreSession
     config = Config(ignore_configured_endpoint_urls=True, retries={"total_max_attempts": 1})
-    exchange = Exchange(options.access, options.clock)
+    exchange = Exchange(options.access)
 
     @cache
     def client(service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients' classes itself)

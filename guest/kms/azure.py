@@ -180,7 +180,7 @@ def _client(options: KMSOptions, principal: dict[str, str], key: KeyURL) -> Any:
     access = options.access
     places = {key.vault: access.endpoint, f"https://{key.authority}": access.authority}
     instead = {meant: asked for meant, asked in places.items() if asked is not None}
-    asked = session(Exchange(access, options.clock, instead))
+    asked = session(Exchange(access, instead))
     bounds: dict[str, Any] = {
         "transport": RequestsTransport(session=asked, session_owner=False),
         "retry_total": 0,

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from urllib.parse import urlsplit
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from urllib.parse import SplitResult, urlsplit
 
-import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, SSLError
-
-from guest.bounded_http import TooLargeError, TooSlowError, read_body, tls_context
-from guest.clock import Clock
-from guest.errors import KMSAnswerError, KMSUnavailableError, TLSError
+from guest.bounded_http import tls_context
+from guest.errors import KMSAnswerError, KMSUnavailableError
+from guest.kms.connections import connected, connection_error
 from guest.kms_settings import KMSAccess
 
 # A secret has at most 64 KiB in every service; the rest is base64 and what is around it.
 MAX_ANSWER_BYTES = 1024 * 1024
+
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +35,22 @@ class Answer:
 
 
 class Exchange:
-    """Asks the servers of one provider. Nothing is asked twice."""
+    """Asks the servers of one provider, over a connection for each request; nothing twice."""
 
-    def __init__(
-        self, access: KMSAccess, clock: Clock, instead: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, access: KMSAccess, instead: Mapping[str, str] | None = None) -> None:
         """Pin roots and times.
 
         Args:
             access: how the provider is reached.
-            clock: to measure answers with.
             instead: by ``https://host[:port]`` that a library asks, the URL that is asked in its
                 place; the request still names the host that the library means.
+
+        Raises:
+            ssl.SSLError: the roots are none.
         """
+        self._seconds = access.timeout_seconds
         self._instead = instead or {}
-        limit = access.timeout_seconds
-        self._within = timedelta(seconds=limit)
-        self._clock = clock
-        self._pools = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=limit, read=limit),
-            ssl_context=tls_context(access.root_certificates),
-            retries=False,
-        )
+        self._context = tls_context(access.root_certificates)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """The answer to a request, whatever its status.
@@ -64,29 +58,21 @@ class Exchange:
         Raises:
             KMSUnavailableError: there was none in time.
             TLSError: the server's certificate does not lead to the roots.
-            KMSAnswerError: it redirects, or is larger than ``MAX_ANSWER_BYTES``.
+            KMSAnswerError: it redirects, is no HTTP, or is larger than ``MAX_ANSWER_BYTES``.
         """
         url, named = self._place(url)
-        host = urlsplit(url).hostname
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         try:
-            response = self._pools.urlopen(
-                method,
-                url,
-                body=body,
-                headers={**headers, **named},
-                redirect=False,
-                preload_content=False,
-            )
-            content = read_body(
-                response, self._clock.elapsed, within=self._within, most_bytes=MAX_ANSWER_BYTES
-            )
-        except (TooLargeError, LocationParseError) as error:
-            raise KMSAnswerError(f"{host} answers with more than is expected") from error
-        except (TooSlowError, HTTPError) as error:
-            raise _failure(error, host) from error
-        if 300 <= response.status < 400:
-            raise KMSAnswerError(f"{host} redirects, which is not followed")
-        return Answer(response.status, dict(response.headers.items()), content)
+            with connected((host, port), self._seconds) as plain:
+                if parts.scheme == "http":
+                    return _ask(plain, method, parts, {**headers, **named}, body)
+                with self._context.wrap_socket(plain, server_hostname=host) as sealed:
+                    return _ask(sealed, method, parts, {**headers, **named}, body)
+        except OSError as error:
+            raise connection_error(error, host) from error
+        except HTTPException as error:
+            raise _broken(error, host) from error
 
     def _place(self, url: str) -> tuple[str, dict[str, str]]:
         parts = urlsplit(url)
@@ -96,13 +82,39 @@ class Exchange:
             return url, {}
         return f"{there}{url.removeprefix(origin)}", {"Host": parts.netloc}
 
-    def close(self) -> None:
-        """Drop the connections."""
-        self._pools.clear()
+
+def _ask(
+    connection: socket.socket,
+    method: str,
+    parts: SplitResult,
+    headers: Mapping[str, str],
+    body: bytes | None,
+) -> Answer:
+    asking = HTTPConnection(parts.hostname or "", parts.port)
+    # It asks by the connection that is there, and makes none of its own.
+    asking.sock = connection
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    asking.request(method, target, body, dict(headers))
+    with asking.getresponse() as response:
+        return _read(response, parts.hostname)
 
 
-def _failure(error: Exception, host: str | None) -> TLSError | KMSUnavailableError:
-    reason: BaseException | None = getattr(error, "reason", None)
-    if isinstance(error, SSLError) or isinstance(reason, SSLError):
-        return TLSError(f"the certificate of {host} does not lead to the roots that are believed")
-    return KMSUnavailableError(f"{host} did not answer in time")
+def _read(response: HTTPResponse, host: str | None) -> Answer:
+    if 300 <= response.status < 400:
+        raise KMSAnswerError(f"{host} redirects, which is not followed")
+    # Without a length, nobody can tell a whole answer from one that was cut off.
+    if response.length is None and not response.chunked:
+        raise KMSAnswerError(f"{host} does not say how long its answer is")
+    body = response.read(MAX_ANSWER_BYTES + 1)
+    if len(body) > MAX_ANSWER_BYTES:
+        raise KMSAnswerError(f"{host} answers with more than is expected")
+    # Asked for a size, the library takes an end before its time for the end.
+    if response.length:
+        raise KMSUnavailableError(f"{host} broke off its answer")
+    return Answer(response.status, dict(response.getheaders()), body)
+
+
+def _broken(error: HTTPException, host: str) -> KMSAnswerError | KMSUnavailableError:
+    if isinstance(error, ConnectionError):
+        return KMSUnavailableError(f"{host} broke off the connection")
+    return KMSAnswerError(f"{host} answered what is no HTTP")

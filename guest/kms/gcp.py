@@ -124,7 +124,7 @@ def open_kms(options: KMSOptions) -> KMS:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise KMSCredentialsError("credential.json is no key of a service account") from error
     instead = {} if options.access.endpoint is None else {_SERVICE: options.access.endpoint}
-    transport = _transport(account, Exchange(options.access, options.clock, instead))
+    transport = _transport(account, Exchange(options.access, instead))
     return GCPDriver(
         KeyManagementServiceClient(transport=transport), options.access.timeout_seconds
     )

@@ -12,10 +12,8 @@ over TLS with certificates of clients. A symmetric AES key of the server is used
 from __future__ import annotations
 
 import secrets
-import socket
 import ssl
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from guest.bounded_http import tls_context
 from guest.errors import (
@@ -29,8 +27,8 @@ from guest.errors import (
     KMSUnsupportedError,
     MalformedSecretError,
     NotDecryptedError,
-    TLSError,
 )
+from guest.kms.connections import connected, connection_error
 from guest.kms.credentials import read_credentials
 from guest.kms.members import ANNOTATIONS, SETTINGS, base64, check_known, matching, optional_text
 from guest.kms.ports import KMS, KMSOptions, Wrapped
@@ -138,35 +136,20 @@ class KMIPDriver:
         raise _refusal(reason, opening=operation == _DECRYPT)
 
     def _exchange(self, request: bytes) -> bytes:
-        host, limit = self.address[0], self.options.access.timeout_seconds
+        host, seconds = self.address[0], self.options.access.timeout_seconds
         try:
             with (
-                socket.create_connection(self.address, timeout=limit) as plain,
+                connected(self.address, seconds) as plain,
                 self.context.wrap_socket(plain, server_hostname=host) as connection,
             ):
                 connection.sendall(request)
-                return self._receive(connection)
-        except ssl.SSLError as error:
-            raise TLSError(f"{host} is not the server that is believed, or refuses us") from error
+                header = _receive(connection, HEADER_BYTES)
+                length = body_bytes(header)
+                if length > MAX_MESSAGE_BYTES:
+                    raise KMSAnswerError(f"{host} answers with more than is expected")
+                return header + _receive(connection, length)
         except OSError as error:
-            raise KMSUnavailableError(f"{host} did not answer in time") from error
-
-    def _receive(self, connection: ssl.SSLSocket) -> bytes:
-        clock = self.options.clock
-        deadline = clock.elapsed() + timedelta(seconds=self.options.access.timeout_seconds)
-        received, wanted = bytearray(), HEADER_BYTES
-        while len(received) < wanted:
-            chunk = connection.recv(wanted - len(received))
-            if not chunk:
-                raise KMSAnswerError("the server ended the connection within its answer")
-            if clock.elapsed() > deadline:
-                raise KMSUnavailableError("the server did not finish its answer in time")
-            received += chunk
-            if wanted == HEADER_BYTES == len(received):
-                wanted += body_bytes(bytes(received))
-                if wanted > MAX_MESSAGE_BYTES:
-                    raise KMSAnswerError("the server answers with more than is expected")
-        return bytes(received)
+            raise connection_error(error, host) from error
 
 
 def open_kms(options: KMSOptions) -> KMS:
@@ -186,6 +169,17 @@ def open_kms(options: KMSOptions) -> KMS:
         raise KMSCredentialsError(f"{folder}: holds no certificate with its key") from error
     host, _, port = endpoint.rpartition(":")
     return KMIPDriver(options, (host.removeprefix("[").removesuffix("]"), int(port)), context)
+
+
+def _receive(connection: ssl.SSLSocket, count: int) -> bytes:
+    """So many bytes; the connection is cut when they do not come in time."""
+    received = bytearray()
+    while len(received) < count:
+        chunk = connection.recv(count - len(received))
+        if not chunk:
+            raise ConnectionResetError
+        received += chunk
+    return bytes(received)
 
 
 def _no_password() -> str:

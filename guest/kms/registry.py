@@ -20,6 +20,7 @@ _OTHERS = frozenset(
     {
         "aliyun_signing",
         "crc32c",
+        "connections",
         "credentials",
         "exchange",
         "libraries",

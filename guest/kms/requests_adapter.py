@@ -52,8 +52,7 @@ class ExchangeAdapter(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Drop the connections."""
-        self._exchange.close()
+        """Nothing: no connection outlives its answer."""
 
 
 def session(exchange: Exchange) -> requests.Session:

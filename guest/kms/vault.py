@@ -114,7 +114,7 @@ def open_kms(options: KMSOptions) -> KMS:
         import hvac
 
         from guest.kms.requests_adapter import session
-    asked = session(Exchange(options.access, options.clock))
+    asked = session(Exchange(options.access))
     client = hvac.Client(
         url=url,
         token="" if by_role else values[0],

@@ -148,10 +148,7 @@ def test_a_server_that_hangs_is_an_outage(rig: Rig, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        b"",
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
-        failure(1)[:-1],
-        failure(1)[:20],
         bytes.fromhex("42007B0100200000"),
         bytes.fromhex("42007B01FFFFFFFF"),
         structure(0x420078).encode(),
@@ -168,8 +165,15 @@ def test_a_server_that_hangs_is_an_outage(rig: Rig, tmp_path: Path) -> None:
     ],
 )
 def test_answers_without_sense_are_typed(rig: Rig, tmp_path: Path, answer: bytes) -> None:
-    """Of another form, cut off, too large, empty."""
+    """Of another form, too large, empty."""
     with pytest.raises(KMSAnswerError):
+        ask(rig, tmp_path, lambda connection: connection.sendall(answer))
+
+
+@pytest.mark.parametrize("answer", [b"", failure(1)[:7], failure(1)[:20], failure(1)[:-1]])
+def test_an_answer_that_breaks_off_is_an_outage(rig: Rig, tmp_path: Path, answer: bytes) -> None:
+    """Wherever it does."""
+    with pytest.raises(KMSUnavailableError):
         ask(rig, tmp_path, lambda connection: connection.sendall(answer))
 
 
