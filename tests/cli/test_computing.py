@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,4 +112,5 @@ def test_bad_input_writes_nothing(
     asked = [each.format(**files) for each in arguments]
     registering = [] if "--keep" in asked or "--save" in asked else ["--register"]
     assert code in site.refuses(*COMPUTE, *asked, *registering)
-    assert site.does("reference-values", "list") == ""
+    with closing(sqlite3.connect(site.folder / "vouchgate.db")) as database:
+        assert database.execute("SELECT count(*) FROM reference_values").fetchone() == (0,)

@@ -9,23 +9,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from programs import Call
 from raw_guest import RawGuest
 from servers import AdminKey
 
 from guest.wire.encoding import b64_encode
 
 BASE = "/api/v1/reference-values"
-
-
-@pytest.fixture
-def call(client: FlaskClient, owner: dict[str, str]) -> Callable[..., Any]:
-    """Sends a request as an owner."""
-
-    def send(method: str, path: str, **request: Any) -> Any:
-        headers = owner | request.pop("headers", {})
-        return client.open(path, method=method, headers=headers, **request)
-
-    return send
 
 
 @pytest.mark.parametrize(
@@ -49,18 +39,10 @@ def call(client: FlaskClient, owner: dict[str, str]) -> Callable[..., Any]:
     ],
 )
 def test_bad_input_is_refused_and_writes_nothing(
-    call: Callable[..., Any],
-    row_counts: Callable[[], dict[str, int]],
-    method: str,
-    path: str,
-    request_: dict[str, Any],
+    refuses: Callable[..., str], method: str, path: str, request_: dict[str, Any]
 ) -> None:
     """A 400 with a reason, and every table as it was."""
-    before = row_counts()
-    response = call(method, path, **request_)
-    assert response.status_code == 400
-    assert response.json["code"] in {"malformed-request", "malformed-reference-value"}
-    assert row_counts() == before
+    assert refuses(method, path, request_) in {"malformed-request", "malformed-reference-value"}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +63,7 @@ def test_a_reader_changes_nothing(
     assert response.json["code"] == "permission-denied"
 
 
-def test_a_value_goes_through_its_life(call: Callable[..., Any]) -> None:
+def test_a_value_goes_through_its_life(call: Call) -> None:
     """Added, replaced, withdrawn; its history tells all of it."""
     for value in (["1"], ["2"]):
         call("POST", BASE, json={"values": [{"name": "a/b", "value": value}]})
@@ -97,7 +79,7 @@ def test_a_value_goes_through_its_life(call: Callable[..., Any]) -> None:
     assert call("GET", f"{BASE}/history?name=never").status_code == 404
 
 
-def test_an_import_is_tried_and_then_done(call: Callable[..., Any]) -> None:
+def test_an_import_is_tried_and_then_done(call: Call) -> None:
     """What would change is what changes."""
     content, csv = b"name,value\na,1\nb,x\n", {"content_type": "text/csv"}
     tried = call("POST", f"{BASE}/import?dry_run=true", data=content, **csv).json
@@ -111,7 +93,7 @@ def test_an_import_is_tried_and_then_done(call: Callable[..., Any]) -> None:
     ]
 
 
-def test_a_value_tells_the_message_that_it_came_in(call: Callable[..., Any]) -> None:
+def test_a_value_tells_the_message_that_it_came_in(call: Call) -> None:
     """By type, signer and digest; what was typed came in none."""
     message = {"version": "0.1.0", "type": "sample", "payload": b64_encode(b'{"a": 1}')}
     digest = hashlib.sha256(json.dumps(message, sort_keys=True, separators=(",", ":")).encode())
@@ -123,7 +105,7 @@ def test_a_value_tells_the_message_that_it_came_in(call: Callable[..., Any]) -> 
     assert [each["provenance"] for each in call("GET", BASE).json] == [came_in, None]
 
 
-def test_an_import_is_proposed(call: Callable[..., Any], client: FlaskClient) -> None:
+def test_an_import_is_proposed(call: Call, client: FlaskClient) -> None:
     """Nothing is registered; whoever approves sees the message that the values came in."""
     message = {"version": "0.1.0", "type": "sample", "payload": b64_encode(b'{"a": 1}')}
     answer = call("POST", f"{BASE}/import?draft=true", json=message).json
@@ -136,7 +118,7 @@ def test_an_import_is_proposed(call: Callable[..., Any], client: FlaskClient) ->
     assert (value["source"], value["provenance"]["extractor"]) == ("sample", "sample")
 
 
-def test_every_fault_of_an_import_is_told(call: Callable[..., Any]) -> None:
+def test_every_fault_of_an_import_is_told(call: Call) -> None:
     """With its line; the good lines are not registered either."""
     content = b"name,value\ngood,1\nbad\n,2\n"
     response = call("POST", f"{BASE}/import", data=content, content_type="text/csv")
@@ -146,7 +128,7 @@ def test_every_fault_of_an_import_is_told(call: Callable[..., Any]) -> None:
     assert call("GET", BASE).json == []
 
 
-def test_unread_and_missing_are_two_sides(call: Callable[..., Any], guest: RawGuest) -> None:
+def test_unread_and_missing_are_two_sides(call: Call, guest: RawGuest) -> None:
     """What nobody reads, and what is read and not there."""
     decision_id = guest.attest().headers["Vouchgate-Decision"]
     call("POST", f"{BASE}/import", json={"nobodys": 1, "svn": ["1"]})
@@ -158,7 +140,7 @@ def test_unread_and_missing_are_two_sides(call: Callable[..., Any], guest: RawGu
     assert missing["mr_td"]["decision_id"] is None
 
 
-def test_values_are_taken_from_a_decision(call: Callable[..., Any], guest: RawGuest) -> None:
+def test_values_are_taken_from_a_decision(call: Call, guest: RawGuest) -> None:
     """Offered, taken by name, and met from then on."""
     guest.attest()
     decision_id = guest.resource().headers["Vouchgate-Decision"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from collateral_site import CRL, keep, settings_of
 from flask import Flask
-from flask.testing import FlaskClient
+from programs import Programs
 from servers import AdminKey, make_settings
 
 from app.blueprints.deps import EXTENSION
@@ -33,18 +33,6 @@ def site(tmp_path: Path, prepared: tuple[Path, AdminKey]) -> Iterator[Flask]:
     app.extensions[EXTENSION].close()
 
 
-class Programs:
-    """Programs of operators."""
-
-    def __init__(self, client: FlaskClient, admin: AdminKey) -> None:
-        self.client, self.admin = client, admin
-
-    def ask(self, method: str, path: str = PATH, role: str = "owner", **how: Any) -> Any:
-        """What the REST interface answers."""
-        headers = {"Authorization": f"Bearer {self.admin.token(role)}"}
-        return self.client.open(path, method=method, headers=headers, **how)
-
-
 @pytest.fixture
 def programs(site: Flask, prepared: tuple[Path, AdminKey]) -> Programs:
     """They ask the site."""
@@ -53,27 +41,27 @@ def programs(site: Flask, prepared: tuple[Path, AdminKey]) -> Programs:
 
 def test_the_table_tells_how_everything_stands(programs: Programs, site: Flask) -> None:
     """What is needed comes from the folder or is missing; what is kept is listed."""
-    table = programs.ask("GET").json
+    table = programs.ask("ann", "GET", PATH).json
     needed = {each["name"]: each["state"] for each in table["needed"]}
     assert needed[CRL] == "fresh"
     assert needed["amd/genoa/crl"] == "missing"
     assert (table["documents"], table["counts"]["missing"]) == ([], 6)
     keep(site)
-    table = programs.ask("GET").json
+    table = programs.ask("ann", "GET", PATH).json
     assert [each["name"] for each in table["documents"]] == [CRL]
     assert table["expires_next"][0]["expires_at"].startswith("2035-01-01")
-    assert programs.ask("GET", f"{PATH}?after={CRL}").json["documents"] == []
+    assert programs.ask("ann", "GET", f"{PATH}?after={CRL}").json["documents"] == []
 
 
 def test_a_bundle_goes_out_and_comes_in(programs: Programs, site: Flask) -> None:
     """Signed with the key that the settings name."""
     keep(site)
-    exported = programs.ask("GET", f"{PATH}/bundle")
+    exported = programs.ask("ann", "GET", f"{PATH}/bundle")
     assert (exported.status_code, exported.mimetype) == (200, "application/jose")
-    imported = programs.ask("POST", f"{PATH}/bundle", data=exported.data)
+    imported = programs.ask("ann", "POST", f"{PATH}/bundle", data=exported.data)
     assert imported.status_code == 200, imported.text
     assert imported.json["signer"] == "here"
-    audit = programs.ask("GET", "/api/v1/audit?limit=1").json
+    audit = programs.ask("ann", "GET", "/api/v1/audit?limit=1").json
     assert audit[0]["entry"]["action"] == "collateral:bundle:import"
 
 
@@ -89,29 +77,29 @@ def test_what_is_no_bundle_is_refused(
     programs: Programs, body: bytes, status: int, code: str
 ) -> None:
     """With its reason, and nothing is kept."""
-    answer = programs.ask("POST", f"{PATH}/bundle", data=body)
+    answer = programs.ask("ann", "POST", f"{PATH}/bundle", data=body)
     assert (answer.status_code, answer.json["code"]) == (status, code)
-    assert programs.ask("GET").json["documents"] == []
+    assert programs.ask("ann", "GET", PATH).json["documents"] == []
 
 
 def test_a_changed_bundle_and_an_older_one_are_refused(programs: Programs, site: Flask) -> None:
     """By signature, and by the date of the one before."""
     keep(site)
-    first = programs.ask("GET", f"{PATH}/bundle").data
-    second = programs.ask("GET", f"{PATH}/bundle").data
-    assert programs.ask("POST", f"{PATH}/bundle", data=second).status_code == 200
-    older = programs.ask("POST", f"{PATH}/bundle", data=first)
+    first = programs.ask("ann", "GET", f"{PATH}/bundle").data
+    second = programs.ask("ann", "GET", f"{PATH}/bundle").data
+    assert programs.ask("ann", "POST", f"{PATH}/bundle", data=second).status_code == 200
+    older = programs.ask("ann", "POST", f"{PATH}/bundle", data=first)
     assert (older.status_code, older.json["code"]) == (409, "collateral-rollback")
     head, _, tail = second.decode().split(".")
-    forged = programs.ask("POST", f"{PATH}/bundle", data=f"{head}.e30.{tail}")
+    forged = programs.ask("ann", "POST", f"{PATH}/bundle", data=f"{head}.e30.{tail}")
     assert (forged.status_code, forged.json["code"]) == (422, "signature-invalid")
 
 
 def test_vendors_are_not_asked_where_settings_name_none(programs: Programs) -> None:
     """It is told for each document."""
-    answer = programs.ask("POST", f"{PATH}/refresh", json={"names": [CRL]})
+    answer = programs.ask("ann", "POST", f"{PATH}/refresh", body={"names": [CRL]})
     assert [each["code"] for each in answer.json] == ["collateral-unavailable"]
-    tested = programs.ask("POST", f"{PATH}/test", json={"name": CRL}).json
+    tested = programs.ask("ann", "POST", f"{PATH}/test", body={"name": CRL}).json
     assert tested["code"] == "collateral-unavailable"
 
 
@@ -130,15 +118,15 @@ def test_vendors_are_not_asked_where_settings_name_none(programs: Programs) -> N
 )
 def test_bad_input_is_malformed(programs: Programs, path: str, body: Any) -> None:
     """Before any vendor is asked."""
-    answer = programs.ask("POST", f"{PATH}/{path}", json=body)
+    answer = programs.ask("ann", "POST", f"{PATH}/{path}", body=body)
     assert (answer.status_code, answer.json["code"]) == (400, "malformed-request")
 
 
 def test_a_viewer_looks_and_changes_nothing(programs: Programs) -> None:
     """Whoever may not manage collateral may not have vendors asked either."""
-    assert programs.ask("GET", role="viewer").status_code == 200
+    assert programs.ask("ann", "GET", PATH, role="viewer").status_code == 200
     for path in ("refresh", "test", "bundle"):
-        answer = programs.ask("POST", f"{PATH}/{path}", role="viewer", json={})
+        answer = programs.ask("ann", "POST", f"{PATH}/{path}", role="viewer", body={})
         assert answer.status_code == 403
 
 
