@@ -435,6 +435,21 @@ def test_every_claim_of_a_gpu_that_is_verified_here_counts(
     assert judged("default_gpu", policy_input, HOPPER_VALUES) == expected
 
 
+def test_a_gpu_that_was_compared_with_manifests_needs_no_list_of_measurements() -> None:
+    """Of driver and firmware both, whose signers could still sign; the rest needs its values."""
+    told = {"version": "1", "sha256": "00", "signer_current": True}
+    compared = HOPPER | {"manifests": {"driver": told, "vbios": told}}
+    values = {name: value for name, value in HOPPER_VALUES.items() if name != "gpu_measurements"}
+    assert judged("default_gpu", {"nvidia": compared}, values) == (2, 3, 2)
+    assert judged("default_gpu", {"nvidia": compared}, {}) == (97, 3, 36)
+    other = values | {"gpu_measurements": {"1": ["11"]}}
+    assert judged("default_gpu", {"nvidia": compared}, other) == (2, 33, 2)
+    for path in ("manifests/driver", "manifests/vbios"):
+        for place, to in ((path, ...), (f"{path}/signer_current", False), (path, {})):
+            worse = changed(compared, place, to)
+            assert judged("default_gpu", {"nvidia": worse}, values) == (2, 33, 2)
+
+
 DPU = claims("synthetic/dpu/evidence.claims.json")
 DPU_VALUES = {
     "dpu_device_classes": [DPU["device_class"]],

@@ -1,8 +1,8 @@
 # The default attestation policy for graphics processors.
 #
 # It reads the claims of NVIDIA's remote attestation service (NRAS). Local verification has none of
-# them: there, every claim needs a reference value of the operator's. What the numbers say stands in
-# default_cpu.rego.
+# them: there, claims need reference values of the operator's, or, for what is measured, NVIDIA's
+# manifests. What the numbers say stands in default_cpu.rego.
 
 package policy
 
@@ -53,6 +53,15 @@ executables := 3 if {
 	every index, value in gpu.measurements {
 		value in query_reference_value("gpu_measurements")[index]
 	}
+}
+
+# Verified here: the verifier refuses a device whose measurements are not those of the vendor's
+# manifests. Both were compared, their signers could still sign, and no list of the operator's says
+# anything else.
+executables := 3 if {
+	is_null(query_reference_value("gpu_measurements"))
+	gpu.manifests.driver.signer_current == true
+	gpu.manifests.vbios.signer_current == true
 }
 
 configuration := 2 if expected else := 3 if closed
