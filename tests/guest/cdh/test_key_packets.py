@@ -107,3 +107,25 @@ def test_writes_the_second_version_with_what_its_provider_needs() -> None:
         b'"provider_settings":{"region":"x"},"annotations":{}}'
     )
     assert KeyPacket.parse(made) == KeyPacket("alias/demo", b"abc", "aws", settings={"region": "x"})
+
+
+# What ``coco_keyprovider`` of guest-components wrapped at commit 8246e5e0 for Go's ocicrypt 1.3.2.
+STOCK_KEK = bytes.fromhex("4483f178be2e0c184270463f346fcc11da98a2510bc860e798667cf452582823")
+STOCK_PACKET = {
+    "kid": "kbs:///img/kek/7",
+    "wrapped_data": (
+        "mTvNPl3t3UfDT1EEKILnkb1QBxuSpfScNwpmhnZt9WRoBypAL77cGZ//7qF04POnVZ/AQlOtPPJC"
+        "atPM1NodO85bm0K0sFBUUr9KlSu0tmUJSTZ3HT+T6TFmvQQZOBLG9zhH/stF4W5u4dPOkAF3IFWv"
+        "sRP/ED75rOkcDsF5FS2ThSx73OLcZNB54IWYIgMlcjow+zAlN95uJMqn0MIR5qWldBz5ybRU1crZ"
+        "yhAF/9bJWoqou+yYy9hwMPeh++Xl0EhW4BPJ57QYXWzqA/EXCxg="
+    ),
+    "iv": "+JTplV4scDZpngFV",
+    "wrap_type": "A256GCM",
+}
+
+
+def test_opens_what_the_stock_key_provider_wrapped(resources: Any) -> None:
+    """The private options of a layer, as ocicrypt reads them."""
+    resources.held[KID] = STOCK_KEK
+    payload = json.loads(KeyPacket.parse(json.dumps(STOCK_PACKET).encode()).open(resources))
+    assert payload.keys() == {"symkey", "digest", "cipheroptions"}

@@ -275,3 +275,42 @@ def test_any_text_ends_in_a_typed_error(text: str) -> None:
         Unsealer(nothing, SealingKeys(nothing, Path("/nonexistent"))).unseal_secret(text)
     with pytest.raises(GuestError):
         Unsealer(nothing, None).unseal_secret(text)
+
+
+# What guest-components' own program ``secret`` sealed at commit 8246e5e0, and its public key.
+STOCK_SEALED = (
+    "sealed.eyJiNjQiOnRydWUsImFsZyI6IkVTMjU2Iiwia2lkIjoia2JzOi8vL2RlZmF1bHQvc2VhbGluZy9zd"
+    "G9jayJ9.eyJ2ZXJzaW9uIjoiMC4xLjAiLCJ0eXBlIjoidmF1bHQiLCJuYW1lIjoia2JzOi8vL2FwcDEvZGIv"
+    "cGFzc3dvcmQiLCJwcm92aWRlciI6ImticyIsInByb3ZpZGVyX3NldHRpbmdzIjp7fSwiYW5ub3RhdGlvbnMi"
+    "Ont9fQ._v7upM8O0wCiS_Xu946YPMk8mZ_xwyGKTBK-xe7LWJhWfxZuUpt7LTSbkfFTkuKFTnnz9cUA2NoM0"
+    "Ltl2UAmmA"
+)
+STOCK_KID = "kbs:///default/sealing/stock"
+STOCK_KEY = {
+    "alg": "ES256",
+    "crv": "P-256",
+    "kid": "stock",
+    "kty": "EC",
+    "use": "sig",
+    "x": "EVqNzxUoUOoy2S0DuGPGO5plxg6BxK8Y0rU6_PbeHzI",
+    "y": "nAVBNRgpspgWGzf3QDzzZzOcYOZGJRLBUpchXrhOE88",
+}
+
+
+@pytest.mark.parametrize("at", [60, 300, len(STOCK_SEALED) - 20])
+def test_what_the_stock_program_sealed_is_refused_when_it_was_changed(
+    resources: Any, tmp_path: Path, at: int
+) -> None:
+    """In its header, its payload or its signature."""
+    resources.held |= {STOCK_KID: json.dumps(STOCK_KEY).encode(), NAME: b"correct horse"}
+    unsealer = Unsealer(resources, SealingKeys(resources, tmp_path, frozenset({STOCK_KID})))
+    other = "A" if STOCK_SEALED[at] != "A" else "B"
+    with pytest.raises((MalformedSecretError, SecretSignatureError, UntrustedKeyError)):
+        unsealer.unseal_secret(STOCK_SEALED[:at] + other + STOCK_SEALED[at + 1 :])
+
+
+def test_what_the_stock_program_sealed_is_opened(resources: Any, tmp_path: Path) -> None:
+    """With its own key, once that is believed."""
+    resources.held |= {STOCK_KID: json.dumps(STOCK_KEY).encode(), NAME: b"correct horse"}
+    unsealer = Unsealer(resources, SealingKeys(resources, tmp_path, frozenset({STOCK_KID})))
+    assert unsealer.unseal_secret(STOCK_SEALED) == b"correct horse"
