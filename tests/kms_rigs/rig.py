@@ -92,4 +92,4 @@ class Credentials:
 
 def towards(access: KMSAccess) -> Callable[[str], KMSAccess]:
     """Access with another endpoint."""
-    return lambda url: replace(access, endpoint=url, timeout_seconds=1.0)
+    return lambda url: replace(access, endpoint=url)

@@ -151,14 +151,17 @@ def test_a_server_that_hangs_is_an_outage(remote: Rig, serve: Any, answer: Any) 
     """In the time that settings give it."""
 
     def hang(_: Any) -> Any:
-        time.sleep(1.6)
+        time.sleep(1.0)
         return answer()
 
     assert remote.at is not None
+    access = replace(remote.at(serve(hang).url), timeout_seconds=0.5)
+    kms = remote.open(access)
     before = time.monotonic()
     with pytest.raises(KMSUnavailableError):
-        remote.open(remote.at(serve(hang).url)).encrypt(DATA_KEY, remote.key_id, {})
-    assert time.monotonic() - before < 5
+        kms.encrypt(DATA_KEY, remote.key_id, {})
+    # Half a second, and time for a busy machine.
+    assert time.monotonic() - before < 8
 
 
 def test_believes_the_configured_roots_alone(

@@ -61,11 +61,11 @@ def drip(head: bytes, octets: bytes) -> Callable[[socket.socket], None]:
 @pytest.mark.parametrize(
     ("scheme", "answer"),
     [
-        ("http", drip(b"", OK * 3)),
-        ("http", drip(OK, b"X-Y: z\r\n" * 5)),
-        ("http", drip(OK + b"Content-Length: 40\r\n\r\n", b"x" * 40)),
-        ("http", drip(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 8)),
-        ("https", drip(b"\x16\x03\x03\x00\xff", b"\0" * 40)),
+        ("http", drip(b"", OK * 6)),
+        ("http", drip(OK, b"X-Y: z\r\n" * 12)),
+        ("http", drip(OK + b"Content-Length: 90\r\n\r\n", b"x" * 90)),
+        ("http", drip(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 15)),
+        ("https", drip(b"\x16\x03\x03\x00\xff", b"\0" * 90)),
     ],
 )
 def test_who_drips_is_cut(scheme: str, answer: Callable[[socket.socket], None]) -> None:
@@ -74,7 +74,7 @@ def test_who_drips_is_cut(scheme: str, answer: Callable[[socket.socket], None]) 
     with answering(answer) as port:
         with pytest.raises(KMSUnavailableError):
             ask(port, scheme, 0.5)
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < 5
 
 
 @pytest.mark.parametrize(
