@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 # Long enough to get another one.
 SOON = timedelta(days=30)
@@ -71,13 +72,18 @@ def _lines(text: CertificateText, now: datetime) -> Iterator[CertificateLine]:
             purpose=text.purpose,
             where=text.where,
             state=_state(each, now),
-            subject=each.subject.rfc4514_string(),
-            issuer=each.issuer.rfc4514_string(),
+            subject=written(each.subject),
+            issuer=written(each.issuer),
             fingerprint=each.fingerprint(hashes.SHA256()).hex(),
             not_before=each.not_valid_before_utc,
             not_after=each.not_valid_after_utc,
             days=(each.not_valid_after_utc - now).days,
         )
+
+
+def written(name: x509.Name) -> str:
+    """A distinguished name as people read it: RFC 4514, with serial numbers by their name too."""
+    return name.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"})
 
 
 def _state(certificate: x509.Certificate, now: datetime) -> str:

@@ -9,6 +9,7 @@ from app.broker.issuer_keys import ListedKeys
 from app.broker.key_chains import CertifiedKeys
 from app.broker.trusted_issuers import TrustedIssuer
 from app.broker.verification_keys import VerificationKey
+from app.console.certificates import written
 from app.trust.errors import IssuerUnavailableError
 from app.trust.json_types import JSONObject
 from app.trust.revisions import Revisions
@@ -33,7 +34,7 @@ def keys_of(each: TrustedIssuer, now: datetime, revisions: Revisions) -> IssuerK
     """The keys of an issuer; one elsewhere is asked when its keys are not fresh."""
     source = each.issuer.keys
     if isinstance(source, CertifiedKeys):
-        names = tuple(anchor.subject.rfc4514_string() for anchor in source.anchors)
+        names = tuple(written(anchor.subject) for anchor in source.anchors)
         return IssuerKeys(anchors=names)
     if not isinstance(source, ListedKeys):
         return IssuerKeys()

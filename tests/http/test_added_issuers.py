@@ -266,6 +266,9 @@ def test_by_key_set_and_by_authority(
     assert code(guest, signer, iss="https://ca.example") == BELIEVED
     lines = client.get("/api/v1/certificates", headers=owner).json
     assert ("issuer chained", "expiring") in {(line["purpose"], line["state"]) for line in lines}
+    # Names are written in names, not in object identifiers.
+    subjects = [line["subject"] for line in lines if line["purpose"].startswith("signing key")]
+    assert {each.partition("=")[0] for each in subjects} == {"serialNumber"}
 
 
 def test_what_is_pasted_leaves_no_private_key_in_the_database(
