@@ -8,7 +8,12 @@ from typing import Any
 
 import click
 
-from app.attestation.reference_values import DraftReferenceValue, ExpiryState, RegisteredValue
+from app.attestation.reference_values import (
+    DraftReferenceValue,
+    ExpiryState,
+    RegisteredValue,
+    drafts_of,
+)
 from app.blueprints.services import Services
 from app.cli.opening import CONFIG, actor, opened
 from app.console.attested_values import take
@@ -30,12 +35,15 @@ def reference_values() -> None:
 
 @reference_values.command("register")
 @click.argument("file", type=click.File("rb"))
+@_DRAFT
 @CONFIG
-def register_values(file: Any, config_path: Path | None) -> None:  # noqa: ANN401
+def register_values(file: Any, config_path: Path | None, *, draft: bool) -> None:  # noqa: ANN401
     """Register the RVPS message in FILE."""
     message = _message(file)
     with opened(config_path) as services:
-        services.reference_values.register(message, actor())
+        read = services.reference_values.read(message)
+        change = ReferenceValuesChange(tuple(drafts_of(read)), source=str(read.provenance))
+        carry_out(services, change, draft)
 
 
 @reference_values.command("add")

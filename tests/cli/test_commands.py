@@ -599,6 +599,14 @@ def test_a_message_is_verified_without_registering_it(site: Site, message: str) 
     assert lines[2].startswith("message\t")
     assert 'value\tsvn\t["1"]' in lines
     assert site.does("reference-values", "list") == ""
+    proposal_id = site.does("reference-values", "register", message, "--draft").strip()
+    assert (
+        proposal_id in site.does("proposals", "list"),
+        site.does("reference-values", "list"),
+    ) == (
+        True,
+        "",
+    )
     unsigned = site.file("unsigned.json", '{"type": "in-toto", "payload": "e30="}')
     assert "malformed-" in site.refuses("reference-values", "verify", unsigned)
     assert "malformed-" in site.refuses("reference-values", "verify", site.file("x", b"{"))

@@ -51,6 +51,14 @@ def upload(author: Console, content: Any, **how: Any) -> Any:
     )
 
 
+def carried(preview: Any) -> dict[str, str]:
+    """What the page of what would change carries to the next."""
+    found = re.findall(
+        r'type="hidden" name="(content|filename|seen)" value="([^"]*)"', preview.text
+    )
+    return {name: html.unescape(value) for name, value in found}
+
+
 STRANGER = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -79,13 +87,27 @@ def test_who_signed_is_seen_before_and_after(author: Console) -> None:
     """On the page of what would change, on the page of the value, and in its history."""
     preview = upload(author, statement())
     assert "in-toto, signed by ci" in preview.text
-    fields = dict(
-        re.findall(r'type="hidden" name="(content|filename|seen)" value="([^"]*)"', preview.text)
-    )
-    form = {name: html.unescape(value) for name, value in fields.items()}
+    form = carried(preview)
     assert author.post("/reference-values/import/apply", **form).status_code == 303
     page = author.get("/reference-values/show?name=snp_launch_measurement").text
     facts = dict(re.findall(r"<dt>(\w+)</dt><dd[^>]*>(.*?)</dd>", page))
     assert (facts["Extractor"], facts["Signer"]) == ("<code>in-toto</code>", "ci")
     assert re.search(r"<code>[0-9a-f]{64}</code>", facts["Message"])
     assert "an-policy-author" in facts["Registered"]
+
+
+def test_whoever_approves_sees_who_signed_and_is_told_when_they_do_not_count_any_more(
+    author: Console, tmp_path: Path
+) -> None:
+    """The settings were changed between proposal and approval: nothing is registered."""
+    preview = upload(author, statement())
+    form = carried(preview) | {"as": "draft"}
+    path = author.post("/reference-values/import/apply", **form).location.removeprefix("/console")
+    assert "in-toto, signed by ci" in author.get(path).text
+    changed = build(make_settings(tmp_path, rvps={"extractors": ["in-toto"]}))
+    owner = Console.of(changed, changed.extensions[EXTENSION], Role.OWNER)
+    page = owner.post(f"{path}/approve", revision="1")
+    assert (page.status_code, page.headers["Vouchgate-Reason"]) == (400, "signer-untrusted")
+    assert "not trusted any more" in page.text
+    assert "snp_launch_measurement" not in owner.get("/reference-values").text
+    changed.extensions[EXTENSION].close()

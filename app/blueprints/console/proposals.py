@@ -20,7 +20,7 @@ from app.blueprints.deps import services
 from app.blueprints.errors import REASON_HEADER
 from app.blueprints.gate import access, actor, recently_authenticated
 from app.blueprints.parsing import whole_number
-from app.console.changes import PolicyChange, ReferenceValuesChange
+from app.console.changes import Change, PolicyChange, ReferenceValuesChange
 from app.console.permissions import Permission
 from app.console.policy_texts import DiffRow, compare
 from app.console.proposals import Proposal, ProposalState
@@ -31,10 +31,22 @@ from app.trust.errors import (
     MalformedPolicyError,
     MalformedReferenceValueError,
     MalformedRequestError,
+    SignerOutOfScopeError,
+    UntrustedSignerError,
 )
 from app.trust.json_types import JSONValue
 
 _ONE = "/proposals/<proposal_id>"
+
+
+# What may have become of a change since somebody proposed it.
+_NO_LONGER = (
+    BrokenExamplesError,
+    MalformedPolicyError,
+    MalformedReferenceValueError,
+    SignerOutOfScopeError,
+    UntrustedSignerError,
+)
 
 
 def add_to(bp: Blueprint) -> None:
@@ -123,7 +135,7 @@ def _decide(proposal_id: str, step: Callable[[], object], done: str) -> Response
         step()
     except ConflictError as error:
         return _too_late(proposal_id, error), 409, {REASON_HEADER: error.code}
-    except (BrokenExamplesError, MalformedPolicyError, MalformedReferenceValueError) as error:
+    except _NO_LONGER as error:
         # It could be carried out when it was proposed; what it is measured by has changed since.
         return _too_late(proposal_id, error), 400, {REASON_HEADER: error.code}
     flash(done)
@@ -142,6 +154,7 @@ def _page(found: Proposal, **shown: object) -> str:
         proposal=found,
         form=VerdictForm(None, data={"revision": found.revision}),
         rows=_difference(found),
+        sources=_sources(change),
         run=run,
         is_current=run is not None and services().dry_runs.is_current(run),
         is_author=found.created_by == g.caller.name,
@@ -163,6 +176,13 @@ def _views(state: ProposalState | None) -> list[tuple[str, str, bool]]:
     )
     views = [(title, url_for(".proposals", state=each), each is state) for each, title in states]
     return [*views, (_("All"), url_for(".proposals"), state is None)]
+
+
+def _sources(change: Change) -> list[str]:
+    """How reference values came, each way once."""
+    if isinstance(change, PolicyChange):
+        return []
+    return list(dict.fromkeys(str(each.provenance or change.source) for each in change.register))
 
 
 def _difference(proposal: Proposal) -> tuple[DiffRow, ...]:
