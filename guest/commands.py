@@ -198,6 +198,8 @@ def _serve_key_provider(options: argparse.Namespace) -> Output:
 
     if options.keys is None:
         raise ConfigError(["--keys: the folder of keys, because over TCP nobody shows who asks"])
+    if not options.keys.is_dir():
+        raise ConfigError([f"--keys: {options.keys} is no folder"])
     service = KeyProviderService(lambda request: wrap_key(request, options.keys))
     server = GRPCServer(options.serve, service.services())
     _prepare_to_serve()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from paths import ROOT
+from repository import ROOT
 
 PROGRAM = "linux.uml"
 MODULES = Path("/usr/lib/uml/modules")
@@ -30,7 +30,7 @@ def run_in_it(script: Path, folder: Path) -> str:
     init.write_text(_init(script, folder))
     init.chmod(0o755)
     command = [PROGRAM, "mem=384M", "root=/dev/root", "rootfstype=hostfs", "ro", f"init={init}"]
-    command += ["con=null", "con0=null,fd:1", "quiet"]
+    command += ["con=null", "con0=null,fd:1", "quiet", f"uml_dir={folder}"]
     subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -74,9 +74,10 @@ def test_serves_on_loopback_only(address: str, tmp_path: Path) -> None:
     assert caught.value.code == 2
 
 
-def test_needs_to_be_told_which_keys(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("keys", [[], ["--keys", "/nonexistent"], ["--keys", "/etc/passwd"]])
+def test_needs_to_be_told_which_keys(keys: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """Otherwise any user of the machine would wrap under any key of this one."""
-    assert main(["key-provider", "--serve", "127.0.0.1:0"]) == 2
+    assert main(["key-provider", "--serve", "127.0.0.1:0", *keys]) == 2
     assert "--keys" in capfd.readouterr().err
 
 
