@@ -18,7 +18,7 @@ from flask_login import current_user
 from app.blueprints.deps import services
 from app.console.api_tokens import is_api_token
 from app.console.permissions import PERMISSIONS, Permission, Role, permissions_of
-from app.trust.audit import Actor
+from app.trust.audit import ActingToken, Actor
 from app.trust.errors import (
     ConfigError,
     MalformedRequestError,
@@ -55,14 +55,14 @@ class Caller:
         role: the role under which the call is made.
         permissions: what it may do: those of the role, or fewer.
         account: the account's name, when a browser is signed in to one, or an API token is one's.
-        token_id: of the API token that was shown, if one was.
+        token: the API token that was shown, if one was.
     """
 
     name: str
     role: str
     permissions: frozenset[Permission]
     account: str | None = None
-    token_id: str | None = None
+    token: ActingToken | None = None
 
 
 def access(rule: Rule) -> Callable[[View], View]:
@@ -130,10 +130,7 @@ def close(app: Flask) -> None:
 def actor() -> Actor:
     """Who makes this request, for the audit log; only behind a permission."""
     caller: Caller = g.caller
-    source = request.remote_addr or "unknown"
-    if caller.token_id is not None:
-        source = f"{source} by API token {caller.token_id}"
-    return Actor(caller.name, caller.role, source)
+    return Actor(caller.name, caller.role, request.remote_addr or "unknown", caller.token)
 
 
 def require(permission: Rule) -> None:
@@ -144,7 +141,7 @@ def require(permission: Rule) -> None:
     """
     caller: Caller = g.caller
     if permission not in caller.permissions:
-        who = f"the role {caller.role}" if caller.token_id is None else "this API token"
+        who = f"the role {caller.role}" if caller.token is None else "this API token"
         roles = ", ".join(role for role in Role if permission in PERMISSIONS[role])
         raise PermissionDeniedError(
             f"{who} lacks the permission {permission}; roles that have it: {roles}"
@@ -205,7 +202,7 @@ def _operator_of_bearer() -> tuple[Caller, bool]:
             program.role,
             program.permissions,
             account=program.account,
-            token_id=program.token_id,
+            token=program.token,
         ), True
     admins = services().admins
     identity = admins.authenticate(credential)

@@ -41,6 +41,6 @@ def maker(caller: Caller) -> Maker:
         PermissionDeniedError: it is known by a token itself: a token that leaked must not make
             others that outlive it.
     """
-    if caller.token_id is not None:
+    if caller.token is not None:
         raise PermissionDeniedError("an API token makes no API tokens")
     return Maker(actor(), caller.permissions, caller.account)

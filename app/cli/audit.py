@@ -102,5 +102,5 @@ def _in_utc(at: datetime | None) -> datetime | None:
 
 def _line(record: AuditRecord) -> str:
     entry = record.entry
-    who = f"{entry.actor.name} ({entry.actor.role}, {entry.actor.source})"
+    who = f"{entry.actor.title} ({entry.actor.role}, {entry.actor.source})"
     return f"{record.sequence}\t{entry.at.isoformat()}\t{who}\t{entry.action}\t{entry.subject}"

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from app.console.operators import OperatorStore
 from app.console.permissions import Permission, Role, permissions_of
-from app.trust.audit import Actor, AuditEntry, AuditLog
+from app.trust.audit import ActingToken, Actor, AuditEntry, AuditLog
 from app.trust.clock import Clock
 from app.trust.errors import (
     APITokenNotFoundError,
@@ -98,13 +98,14 @@ class TokenIdentity:
     Attributes:
         name: of whoever made the token: it acts for it.
         permissions: what it may do now.
+        token: which of the maker's tokens it is.
         account: the name of the account that made it; ``None`` when no account did.
     """
 
     name: str
     role: Role
     permissions: frozenset[Permission]
-    token_id: str
+    token: ActingToken
     account: str | None
 
 
@@ -195,7 +196,8 @@ class APITokens:
         if token.used_at is None or now - token.used_at > _USES_APART:
             with self.transactions():
                 self.store.use(token.token_id, now)
-        return TokenIdentity(token.maker, token.role, permissions, token.token_id, token.account)
+        acting = ActingToken(token.token_id, token.label)
+        return TokenIdentity(token.maker, token.role, permissions, acting, token.account)
 
     def revoke(self, token_id: str, by: Actor, *, of: str | None = None) -> None:
         """End a token.

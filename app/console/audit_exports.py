@@ -19,6 +19,8 @@ COLUMNS = (
     "actor",
     "role",
     "source",
+    "token_id",
+    "token_label",
     "action",
     "subject",
     "before",
@@ -55,7 +57,7 @@ def csv_lines(log: AuditLog, query: AuditQuery) -> Iterator[str]:
     """The same as CSV (RFC 4180) with a header; no cell begins like a formula."""
     yield _csv_line(COLUMNS)
     for record in _all(log, query):
-        entry = record.entry
+        entry, token = record.entry, record.entry.actor.token
         yield _csv_line(
             (
                 str(record.sequence),
@@ -63,6 +65,8 @@ def csv_lines(log: AuditLog, query: AuditQuery) -> Iterator[str]:
                 entry.actor.name,
                 entry.actor.role,
                 entry.actor.source,
+                token.token_id if token else "",
+                token.label if token else "",
                 entry.action,
                 entry.subject,
                 entry.before or "",

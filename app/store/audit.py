@@ -24,6 +24,7 @@ from app.store.database import Database
 from app.store.tables import audit_marks, audit_records
 from app.trust.audit import (
     GENESIS,
+    ActingToken,
     Actor,
     AuditEntry,
     AuditMark,
@@ -191,6 +192,8 @@ def _row(record: AuditRecord) -> dict[str, int | str | datetime | None]:
         "actor": entry.actor.name,
         "role": entry.actor.role,
         "source": entry.actor.source,
+        "token_id": entry.actor.token.token_id if entry.actor.token else None,
+        "token_label": entry.actor.token.label if entry.actor.token else None,
         "action": entry.action,
         "subject": entry.subject,
         "before": entry.before,
@@ -202,6 +205,7 @@ def _row(record: AuditRecord) -> dict[str, int | str | datetime | None]:
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> AuditRecord:
-    actor = Actor(row.actor, row.role, row.source)
+    token = None if row.token_id is None else ActingToken(row.token_id, row.token_label)
+    actor = Actor(row.actor, row.role, row.source, token)
     entry = AuditEntry(row.at, actor, row.action, row.subject, row.before, row.after, row.note)
     return AuditRecord(row.sequence, entry, row.previous, row.digest)

@@ -282,6 +282,8 @@ audit_records = Table(
     Column("actor", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("source", Text, nullable=False),
+    Column("token_id", Text),
+    Column("token_label", Text),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("before", Text),

@@ -16,6 +16,19 @@ GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
+class ActingToken:
+    """The API token by which somebody acts, without what it consists of.
+
+    Attributes:
+        token_id: 16 hex digits; it opens nothing.
+        label: what its maker calls it.
+    """
+
+    token_id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts: an operator, an admin token, or the command line.
 
@@ -23,11 +36,18 @@ class Actor:
         name: account name, or ``subject@issuer`` of a bearer token, or ``cli:<user>``.
         role: the role under which it acts.
         source: the network address it came from, or ``local``.
+        token: the API token that acted for it; ``None`` when it acted itself.
     """
 
     name: str
     role: str
     source: str = "local"
+    token: ActingToken | None = None
+
+    @property
+    def title(self) -> str:
+        """Who it is, for lists: the name, and which token of its."""
+        return self.name if self.token is None else f'{self.name} · token "{self.token.label}"'
 
 
 class LocalActor(Actor):
@@ -174,7 +194,8 @@ class AuditLog(Protocol):
 def chain_digest(sequence: int, entry: AuditEntry, previous: str) -> str:
     """The digest of a record: SHA-256 over RFC 8785 JSON of its members, hex.
 
-    A note is a member only where there is one: records from before there were notes keep theirs.
+    A note and a token are members only where there is one: records from before there were any keep
+    theirs.
     """
     members: JSONObject = {
         "sequence": sequence,
@@ -190,4 +211,6 @@ def chain_digest(sequence: int, entry: AuditEntry, previous: str) -> str:
     }
     if entry.note is not None:
         members["note"] = entry.note
+    if entry.actor.token is not None:
+        members["token"] = {"id": entry.actor.token.token_id, "label": entry.actor.token.label}
     return hashlib.sha256(canonical_json(members)).hexdigest()

@@ -179,11 +179,31 @@ def test_a_revoked_token_opens_nothing(client: FlaskClient, owner: dict[str, str
 
 def test_the_audit_log_names_the_token(client: FlaskClient, owner: dict[str, str]) -> None:
     """Beside whoever made it: the two are one person for the rule of two persons."""
-    made = make(client, owner, role="owner").json
+    made = make(client, owner, role="owner", label="ci").json
     client.post(OPERATORS, json={"name": "eve", "role": "viewer"}, headers=bearer(made["token"]))
     entry = client.get("/api/v1/audit?limit=1", headers=owner).json[0]["entry"]
     assert entry["actor"]["name"] == "ann@tests"
-    assert made["token_id"] in entry["actor"]["source"]
+    assert entry["actor"]["token"] == {"token_id": made["token_id"], "label": "ci"}
+    for path in ("/api/v1/audit.csv", "/api/v1/audit.jsonl"):
+        newest = client.get(f"{path}?limit=1", headers=owner).text
+        assert f"{made['token_id']}" in newest
+        assert "ci" in newest
+        assert made["token"] not in newest
+
+
+def test_the_audit_page_names_the_token(app: Flask, console: Callable[..., Console]) -> None:
+    """In the list and on the record; what a person did says nothing of tokens."""
+    ann = console(Role.OWNER, "ann")
+    made = ann.post("/api-tokens/new", label="ci", role="owner", days="7").text
+    token = TOKEN.search(made)
+    assert token
+    assert "token &#34;ci&#34;" not in ann.get("/audit").text
+    body = {"name": "eve", "role": "viewer"}
+    app.test_client().post(OPERATORS, json=body, headers=bearer(token[0]))
+    page = ann.get("/audit").text
+    assert "ann</a> · token &#34;ci&#34;" in page
+    newest = max(int(number) for number in re.findall(r"/console/audit/(\d+)", page))
+    assert token[0].split("_")[1] in ann.get(f"/audit/{newest}").text
 
 
 def test_pages_make_list_and_revoke_tokens(app: Flask, console: Callable[..., Console]) -> None:

@@ -96,3 +96,20 @@ def test_tokens_outlive_setup_codes(empty: Database) -> None:
     migrate.downgrade(empty, before)
     assert rows(empty, "SELECT token_id FROM api_tokens") == [("t",)]
     assert "setup_codes" not in inspect(empty.engine).get_table_names()
+
+
+def test_audit_records_outlive_their_tokens(empty: Database) -> None:
+    """Those of before name none; going back leaves everything else of a record."""
+    before, own = revisions("audit_tokens")
+    migrate.upgrade(empty, before)
+    columns = "sequence, at, actor, role, source, action, subject, previous, digest"
+    values = "'ann', 'owner', 's', 'a', 'b', 'p', 'd'"
+    execute(empty, f"INSERT INTO audit_records ({columns}) VALUES (1, 7, {values})")  # noqa: S608
+    migrate.upgrade(empty, own)
+    named = f"{columns}, token_id, token_label"
+    execute(empty, f"INSERT INTO audit_records ({named}) VALUES (2, 8, {values}, 't', 'ci')")  # noqa: S608
+    query = "SELECT sequence, token_id, token_label FROM audit_records ORDER BY sequence"
+    assert rows(empty, query) == [(1, None, None), (2, "t", "ci")]
+    migrate.downgrade(empty, before)
+    left = "SELECT sequence, actor FROM audit_records ORDER BY sequence"
+    assert rows(empty, left) == [(1, "ann"), (2, "ann")]

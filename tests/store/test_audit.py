@@ -15,12 +15,14 @@ from store.threads import at_once
 from app.store.database import Database
 from app.trust.audit import (
     GENESIS,
+    ActingToken,
     Actor,
     AuditEntry,
     AuditMark,
     AuditQuery,
     AuditRecord,
     MarkKind,
+    chain_digest,
 )
 
 
@@ -71,6 +73,16 @@ def test_records_come_back_as_they_were_chained(stores: Stores, entry: AuditEntr
     first, second = append(stores, entry), append(stores, entry)
     assert (first.sequence, first.previous, second.previous) == (1, GENESIS, first.digest)
     assert oldest_first(stores) == [first, second]
+
+
+def test_the_token_that_acted_comes_back_and_chains(sql: Stores, entry: AuditEntry) -> None:
+    """Its id and label are of the record, and of its digest."""
+    by_token = replace(entry.actor, token=ActingToken("0" * 16, "ci"))
+    appended = append(sql, replace(entry, actor=by_token))
+    (found,) = sql.audit.page(before=None, limit=1)
+    assert found == appended
+    other = replace(entry, actor=replace(by_token, token=ActingToken("0" * 16, "other")))
+    assert chain_digest(1, found.entry, GENESIS) != chain_digest(1, other, GENESIS)
 
 
 def test_a_time_of_another_zone_chains(sql: Stores, entry: AuditEntry, now: datetime) -> None:

@@ -32,7 +32,7 @@ def add_to(bp: Blueprint) -> None:
                 "name": name,
                 "role": caller.role,
                 "permissions": sorted(caller.permissions),
-                "token_id": caller.token_id,
+                "token_id": caller.token.token_id if caller.token else None,
                 "second_factor": factors.is_on(name),
                 "recovery_codes_left": factors.recovery_codes_left(name),
             }
