@@ -50,14 +50,12 @@ class Posture:
     """How this server stands, for the console's header and overview.
 
     Attributes:
-        issuers: names of the token issuers that the KBS trusts.
         database: engine and place, without credentials.
         insecure_settings: names of the weakening settings that are on.
     """
 
     roles: tuple[str, ...]
     tees: tuple[str, ...]
-    issuers: tuple[str, ...]
     public_url: str
     database: str
     token_issuer: str

@@ -16,7 +16,7 @@ class Health:
         signing_key: id of the key that signs tokens; ``None`` when there is none.
         tees: whose evidence is accepted.
         has_policy: whether a resource policy is set; without one nothing is released.
-        issuers: whose tokens the KBS takes.
+        issuers: whose tokens the KBS takes: of the settings and added ones, as far as they count.
         collateral_documents: how many the shared cache has.
         collateral_sources: where collateral is looked for.
     """

@@ -146,7 +146,7 @@ def wire(app: Flask, settings: Settings) -> Wired:
         rotate_tickets=lambda actor: rotate_tickets(base, actor),
         rewrap=lambda actor: rewrap(base, actor),
         check_health=lambda: check_health(base),
-        health=health(base, kbs.policies),
+        health=health(base, kbs.policies, issuers),
         expiries=expiries(base, attestation.reference_values),
         close=partial(close, base),
         posture=posture(settings),

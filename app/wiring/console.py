@@ -249,11 +249,9 @@ def close(base: Foundations) -> None:
 
 def posture(settings: Settings) -> Posture:
     """How the server stands."""
-    built_in = ("builtin",) if "as" in settings.roles else ()
     return Posture(
         roles=settings.roles,
         tees=settings.attestation.verifiers if "as" in settings.roles else (),
-        issuers=(*built_in, *(issuer.name for issuer in settings.broker.issuers)),
         public_url=settings.public_url,
         database=_place(settings),
         token_issuer=settings.token_issuer,

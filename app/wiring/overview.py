@@ -10,6 +10,7 @@ from cryptography import x509
 
 from app.attestation.reference_values import ReferenceValues
 from app.broker.policies import ResourcePolicies
+from app.broker.trusted_issuers import TrustedIssuers
 from app.console.expiries import Expiring, Expiry, ExpirySource, next_expiries
 from app.console.health import Health
 from app.store.collateral import SQLCollateralStore
@@ -29,7 +30,9 @@ def expiries(base: Foundations, reference_values: ReferenceValues) -> Callable[[
     return lambda limit: next_expiries(sources, base.clock.now(), limit)
 
 
-def health(base: Foundations, resource_policies: ResourcePolicies) -> Callable[[], Health]:
+def health(
+    base: Foundations, resource_policies: ResourcePolicies, issuers: TrustedIssuers
+) -> Callable[[], Health]:
     """How the parts of this server are."""
     stands = posture(base.settings)
     collateral = SQLCollateralStore(base.database)
@@ -48,7 +51,7 @@ def health(base: Foundations, resource_policies: ResourcePolicies) -> Callable[[
             signing_key=next(iter(signing), None),
             tees=stands.tees,
             has_policy=bool(resource_policies.applicable(revisions, ())),
-            issuers=stands.issuers,
+            issuers=tuple(each.issuer.name for each in issuers.all() if each.is_believed),
             collateral_documents=collateral.count(),
             collateral_sources=base.settings.collateral.sources,
         )

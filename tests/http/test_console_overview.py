@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from console_client import Console
 from flask import Flask
+from flask.testing import FlaskClient
+from minting import Mint
 from raw_guest import RawGuest
 
 from app.blueprints.services import Services
@@ -53,3 +55,20 @@ def test_the_page_says_how_the_server_is(console: Callable[..., Console]) -> Non
     page = console(Role.VIEWER).get("/").text
     assert page.count('<span class="outcome good">works</span>') == 3
     assert "attestation.insecure_allow_sample" in page
+
+
+def test_issuers_that_were_added_count(
+    client: FlaskClient, owner: dict[str, str], console: Callable[..., Console]
+) -> None:
+    """As long as they are believed."""
+    viewer = console(Role.VIEWER)
+    body = {
+        "name": "elsewhere",
+        "issuer": "https://elsewhere.example",
+        "key_set": {"keys": [Mint().jwk()]},
+    }
+    assert "takes tokens of builtin<" in viewer.get("/").text.replace("\n", "")
+    assert client.post("/api/v1/issuers", json=body, headers=owner).status_code == 200
+    assert "takes tokens of builtin, elsewhere" in viewer.get("/").text
+    client.post("/api/v1/issuers/elsewhere/disable", headers=owner)
+    assert "takes tokens of builtin, elsewhere" not in viewer.get("/").text
