@@ -1,12 +1,12 @@
 """What the console says, gathered for translators; ``make translations`` writes it down.
 
-Templates and Python mark their sentences for gettext. Reasons are sentences of the domain, which
-knows no translation: they are gathered from where they stand, and translated where they are shown.
+Templates and Python mark their sentences for gettext. Those of the domain, which knows no
+translation, are marked with ``marked`` and ``Text`` (`app/trust/sentences.py`). Reasons and what
+claims mean are whole tables of sentences: they are gathered from there.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +16,16 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import write_po
 from paths import ROOT
 
+from app.attestation.claim_dictionary import HASHED_CLAIMS, Direction, dictionary
+from app.attestation.trust_claims import ABOUT, meaning_of
+from app.attestation.verifiers import known_verifiers
+from app.console.inspection.claims import TOKEN_CLAIMS
+from app.console.reasons import REASONS, explained
+
 TEMPLATE = ROOT / "app" / "translations" / "messages.pot"
-_REASONS = ROOT / "app" / "console" / "reasons.py"
 _METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 _KEYWORDS = {
-    **dict.fromkeys(("_", "_l", "gettext", "lazy_gettext")),
+    **dict.fromkeys(("_", "_l", "gettext", "lazy_gettext", "marked", "Text")),
     "ngettext": (1, 2),
 }
 _HEADER = "# The console's sentences. `make translations` writes this file.\n#"
@@ -32,7 +37,7 @@ def gathered() -> Catalog:
     found = extract_from_dir(ROOT / "app", method_map=_METHODS, keywords=_KEYWORDS)
     for _, _, message, _, context in sorted(found, key=lambda each: (each[0], each[1])):
         catalog.add(message, context=context)
-    for sentence in _reasons():
+    for sentence in (*_reasons(), *_meanings()):
         catalog.add(sentence)
     return catalog
 
@@ -64,11 +69,21 @@ def write_marked(folder: Path, language: str) -> None:
 
 
 def _reasons() -> Iterator[str]:
-    for node in ast.walk(ast.parse(_REASONS.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reason":
-            for argument in node.args:
-                if isinstance(argument, ast.Constant):
-                    yield argument.value
+    for reason in (*REASONS.values(), explained("")):
+        yield reason.sentence
+        yield reason.change
+
+
+def _meanings() -> Iterator[str]:
+    """What claims mean and how they are judged: of evidence, of tokens, of trust vectors."""
+    yield from Direction
+    for tee in sorted(known_verifiers()):
+        for claim in (*dictionary(tee), *HASHED_CLAIMS):
+            yield claim.meaning
+    yield from TOKEN_CLAIMS.values()
+    yield from ABOUT.values()
+    for name in ABOUT:
+        yield from (meaning_of(name, value) for value in range(-128, 128))
 
 
 if __name__ == "__main__":

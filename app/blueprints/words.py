@@ -10,6 +10,8 @@ from flask import Flask
 from flask_babel import format_number
 from flask_babel import lazy_gettext as _l
 
+from app.console.reasons import explained
+
 _GOOD = {
     "active": _l("active"),
     "affirming": _l("affirming"),
@@ -84,9 +86,10 @@ _TONES = {
 
 
 def register(app: Flask) -> None:
-    """Give templates the filters ``word``, ``tone`` and ``grouped``."""
+    """Give templates the filters ``word``, ``tone``, ``reason`` and ``grouped``."""
     app.add_template_filter(word)
     app.add_template_filter(tone)
+    app.add_template_filter(explained, "reason")
     app.add_template_filter(format_number, "grouped")
 
 

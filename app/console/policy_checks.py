@@ -16,6 +16,7 @@ from app.trust.errors import PolicyFailedError
 from app.trust.json_types import JSONObject
 from app.trust.policies import PolicyKind
 from app.trust.policy_engine import PolicyEngine, PolicyText
+from app.trust.sentences import Text, marked
 
 _RESOURCE_DATA = frozenset({"plugin", "resource-path", "query", "policy"})
 _ATTESTATION_DATA = frozenset({"policy"})
@@ -27,14 +28,19 @@ class PolicyWarning:
     """Something that a policy may not mean.
 
     Attributes:
-        message: a sentence.
+        text: a sentence.
         line: 1-based; ``None`` when it is about the whole.
         column: 1-based.
     """
 
-    message: str
+    text: Text
     line: int | None = None
     column: int | None = None
+
+    @property
+    def message(self) -> str:
+        """The sentence in English."""
+        return str(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +60,17 @@ class Probe:
 
 
 _GUESTS = (
-    ("affirming", {"snp": {"measurement": "00"}}),
-    ("warning", {"snp": {"measurement": "00"}}),
-    ("contraindicated", {"snp": {"measurement": "00"}}),
-    ("affirming, of the sample TEE", {"sample": {"svn": "1"}}),
+    (marked("affirming"), {"snp": {"measurement": "00"}}),
+    (marked("warning"), {"snp": {"measurement": "00"}}),
+    (marked("contraindicated"), {"snp": {"measurement": "00"}}),
+    (marked("affirming, of the sample TEE"), {"sample": {"svn": "1"}}),
 )
 
 
 def probes(policy: ScopedPolicy, engine: PolicyEngine) -> tuple[Probe, ...]:
     """What a resource policy says of typical guests, and of a token that says nothing."""
     asked = [(words, _token(words.partition(",")[0], claims)) for words, claims in _GUESTS]
-    asked.append(("a token that says nothing", {}))
+    asked.append((marked("a token that says nothing"), {}))
     return tuple(
         Probe(
             words,
@@ -97,19 +103,23 @@ def _of_resource(policy: ScopedPolicy, engine: PolicyEngine) -> Iterator[PolicyW
     *guests, silent = found
     allowed = [probe for probe in guests if probe.resource == ALLOWED]
     if silent.resource == ALLOWED:
-        yield PolicyWarning("allow is true whatever the token says: every genuine TEE gets it")
+        yield PolicyWarning(
+            Text("allow is true whatever the token says: every genuine TEE gets it")
+        )
     elif any(probe.guest == "contraindicated" for probe in allowed):
-        yield PolicyWarning("allow is true for a guest whose appraisal is contraindicated")
+        yield PolicyWarning(Text("allow is true for a guest whose appraisal is contraindicated"))
     if silent.resource == ALLOWED and silent.other != ALLOWED:
         yield PolicyWarning(
-            'this allows the plugin "resource" only: every other plugin is refused to everybody'
+            Text(
+                'this allows the plugin "resource" only: every other plugin is refused to everybody'
+            )
         )
     if not policy.scope.segments and DENY in policy.rules:
         yield PolicyWarning(
-            "deny of the global policy counts everywhere, also against every narrower allow"
+            Text("deny of the global policy counts everywhere, also against every narrower allow")
         )
     if ALLOW in policy.rules and _never(policy, engine):
-        yield PolicyWarning("allow is never true: nothing of this scope is ever released")
+        yield PolicyWarning(Text("allow is never true: nothing of this scope is ever released"))
 
 
 def _of_attestation(policy: PolicyText, engine: PolicyEngine) -> Iterator[PolicyWarning]:
@@ -121,7 +131,10 @@ def _of_attestation(policy: PolicyText, engine: PolicyEngine) -> Iterator[Policy
     tier = max(TrustTier.of(value) for value in vector.values())
     if tier in (TrustTier.AFFIRMING, TrustTier.NONE):
         yield PolicyWarning(
-            f"evidence that says nothing is {tier.label}, with no reference value registered"
+            Text(
+                "evidence that says nothing is %(tier)s, with no reference value registered",
+                {"tier": tier.label},
+            )
         )
 
 
@@ -139,7 +152,10 @@ def _unknown_data(
     for reference in engine.data_references(policy, reference_values=reference_values):
         if reference.member not in known:
             yield PolicyWarning(
-                f"data.{reference.member} is never there: data has {shown}",
+                Text(
+                    "data.%(member)s is never there: data has %(known)s",
+                    {"member": reference.member, "known": shown},
+                ),
                 reference.line,
                 reference.column,
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 
 from app.console.remedies import (
     GuestRemedy,
@@ -15,59 +14,64 @@ from app.console.remedies import (
     SecretRemedy,
 )
 from app.trust.json_types import JSONValue
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A sentence whose words can be translated.
-
-    Attributes:
-        message: English, with ``%(name)s`` where a value goes.
-        values: by name.
-    """
-
-    message: str
-    values: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.message % self.values
-
+from app.trust.sentences import Text, marked
 
 _REGISTER = {
-    "missing": "Register %(value)s under %(name)s. The claim %(claim)s is %(actual)s, and nothing "
-    "is registered.",
-    "expired": "Register %(value)s under %(name)s. The claim %(claim)s is %(actual)s, and what was "
-    "registered, %(expected)s, had expired.",
-    "differs": "Register %(value)s under %(name)s. The claim %(claim)s is %(actual)s, and what is "
-    "registered is %(expected)s.",
+    "missing": marked(
+        "Register %(value)s under %(name)s. The claim %(claim)s is %(actual)s, and nothing "
+        "is registered."
+    ),
+    "expired": marked(
+        "Register %(value)s under %(name)s. The claim %(claim)s is %(actual)s, and what was "
+        "registered, %(expected)s, had expired."
+    ),
+    "differs": marked(
+        "Register %(value)s under %(name)s. The claim %(claim)s is %(actual)s, and what is "
+        "registered is %(expected)s."
+    ),
 }
-_RENEW = (
+_RENEW = marked(
     "Renew %(name)s. Its value %(value)s accepts the claim %(claim)s, %(actual)s, but had expired."
 )
 _GUEST = {
-    "evidence": "Start a guest, on a machine, whose %(claim)s is %(wanted)s. It is %(actual)s.",
-    "token": "Present a token that has %(wanted)s as %(claim)s. It has %(actual)s.",
-    "request": "Ask with %(wanted)s as %(claim)s. It was %(actual)s.",
+    "evidence": marked(
+        "Start a guest, on a machine, whose %(claim)s is %(wanted)s. It is %(actual)s."
+    ),
+    "token": marked("Present a token that has %(wanted)s as %(claim)s. It has %(actual)s."),
+    "request": marked("Ask with %(wanted)s as %(claim)s. It was %(actual)s."),
 }
-_POLICY = "Have line %(line)s of %(policy)s ask for less: %(replacement)s in the place of %(text)s."
-_ROLL_BACK = "Go back to version %(version)s of %(policy)s, which would have allowed it."
-_SET_DEFAULT = "Set a resource policy: none is set. The one that comes with this server allows it."
+_POLICY = marked(
+    "Have line %(line)s of %(policy)s ask for less: %(replacement)s in the place of %(text)s."
+)
+_ROLL_BACK = marked("Go back to version %(version)s of %(policy)s, which would have allowed it.")
+_SET_DEFAULT = marked(
+    "Set a resource policy: none is set. The one that comes with this server allows it."
+)
 _SECRET = {
-    "write": "Write the secret %(path)s: it does not exist.",
-    "restore": "Restore the secret %(path)s: it was deleted, and version %(version)s is here "
-    "still.",
+    "write": marked("Write the secret %(path)s: it does not exist."),
+    "restore": marked(
+        "Restore the secret %(path)s: it was deleted, and version %(version)s is here still."
+    ),
 }
 _RISKS = {
-    Rank.SECRET: "Every guest that the resource policy allows it to gets the secret.",
-    Rank.GUEST: "Nothing is loosened here: the guest becomes what is expected of it.",
-    Rank.RENEW: "Every guest that the value accepted before is accepted again.",
-    Rank.REGISTER: "Every guest with this value is trusted as much. Take values from what you "
-    "built, or what its vendor published, and not from the guest alone.",
-    Rank.OTHER_GUEST: "Nothing is loosened here: the guest becomes what is expected of it.",
-    Rank.LINE: "The policy asks less of every guest that it is about.",
-    Rank.ROLL_BACK_ATTESTATION: "What the newer version was made for is undone, for every guest.",
-    Rank.VERDICT_LINE: "Every guest that was judged so gets every secret that the rule is about.",
-    Rank.ROLL_BACK_RELEASE: "What the newer version was made for is undone, for every guest.",
+    Rank.SECRET: marked("Every guest that the resource policy allows it to gets the secret."),
+    Rank.GUEST: marked("Nothing is loosened here: the guest becomes what is expected of it."),
+    Rank.RENEW: marked("Every guest that the value accepted before is accepted again."),
+    Rank.REGISTER: marked(
+        "Every guest with this value is trusted as much. Take values from what you "
+        "built, or what its vendor published, and not from the guest alone."
+    ),
+    Rank.OTHER_GUEST: marked("Nothing is loosened here: the guest becomes what is expected of it."),
+    Rank.LINE: marked("The policy asks less of every guest that it is about."),
+    Rank.ROLL_BACK_ATTESTATION: marked(
+        "What the newer version was made for is undone, for every guest."
+    ),
+    Rank.VERDICT_LINE: marked(
+        "Every guest that was judged so gets every secret that the rule is about."
+    ),
+    Rank.ROLL_BACK_RELEASE: marked(
+        "What the newer version was made for is undone, for every guest."
+    ),
 }
 
 
@@ -80,8 +84,7 @@ def told(remedy: Remedy) -> Text:
         return Text(message, values)
     if isinstance(remedy, GuestRemedy):
         values = {"claim": remedy.claim, "wanted": shown(remedy.wanted)}
-        actual = "not there" if remedy.actual is None else shown(remedy.actual)
-        return Text(_GUEST[remedy.root], values | {"actual": actual})
+        return Text(_GUEST[remedy.root], values | {"actual": shown(remedy.actual)})
     if isinstance(remedy, PolicyRemedy):
         place = remedy.place
         values = {"line": str(place.line), "policy": place.policy_id, "text": place.text}

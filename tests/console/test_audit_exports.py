@@ -31,7 +31,7 @@ def test_no_cell_is_a_formula(log: fakes.MemoryAuditLog) -> None:
     assert tuple(header) == COLUMNS
     assert len(rows) == 8
     assert [cell for row in rows for cell in row if cell.startswith(tuple("=+-@\t\r"))] == []
-    assert rows[0][6] == 'a "quoted", comma\nand line'
+    assert rows[0][8] == 'a "quoted", comma\nand line'
 
 
 def test_filters_and_windows_count(

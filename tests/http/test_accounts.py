@@ -197,11 +197,11 @@ def test_the_audit_page_names_the_token(app: Flask, console: Callable[..., Conso
     made = ann.post("/api-tokens/new", label="ci", role="owner", days="7").text
     token = TOKEN.search(made)
     assert token
-    assert "token &#34;ci&#34;" not in ann.get("/audit").text
+    assert 'token "ci"' not in ann.get("/audit").text
     body = {"name": "eve", "role": "viewer"}
     app.test_client().post(OPERATORS, json=body, headers=bearer(token[0]))
     page = ann.get("/audit").text
-    assert "ann</a> · token &#34;ci&#34;" in page
+    assert 'ann</a> · token "ci"' in page
     newest = max(int(number) for number in re.findall(r"/console/audit/(\d+)", page))
     assert token[0].split("_")[1] in ann.get(f"/audit/{newest}").text
 

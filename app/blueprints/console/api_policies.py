@@ -13,7 +13,7 @@ from app.blueprints.parsing import json_object, text_member, whole_number
 from app.broker.scopes import Scope
 from app.console.permissions import Permission
 from app.console.policy_examples import ExampleDraft, draft_of_example, draft_of_json
-from app.console.policy_shelf import policy_kind
+from app.console.policy_shelf import PolicyReview, policy_kind
 from app.console.policy_templates import policy_templates
 from app.console.policy_texts import comparison_as_json
 from app.trust.errors import DecisionNotFoundError, MalformedRequestError
@@ -72,7 +72,7 @@ def _add_writing(bp: Blueprint) -> None:
     def check_policy(kind: str, policy_id: str) -> ResponseReturnValue:
         text = text_member(json_object(), "text")
         review = services().policy_shelf.review(policy_kind(kind), policy_id, text)
-        return jsonify(asdict(review))
+        return jsonify(review_as_json(review))
 
     @bp.put(_ONE)
     @access(Permission.POLICY_WRITE)
@@ -165,6 +165,18 @@ def example_of_decision(decision_id: str, kind: PolicyKind, policy_id: str) -> E
     if record is None:
         raise DecisionNotFoundError("no decision of this id is recorded")
     return services().policy_examples.from_decision(record, kind, policy_id)
+
+
+def review_as_json(review: PolicyReview) -> JSONObject:
+    """What to know about a text before it decides."""
+    return {
+        "warnings": [
+            {"message": each.message, "line": each.line, "column": each.column}
+            for each in review.warnings
+        ],
+        "probes": [asdict(each) for each in review.probes],
+        "examples": [asdict(each) for each in review.examples],
+    }
 
 
 def version_as_json(version: PolicyVersion) -> JSONObject:

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from app.trust.errors import MalformedInitDataError
+from app.trust.sentences import Text
 from guest.wire.digests import digest
 from guest.wire.encoding import b64_decode
 from guest.wire.errors import WireError
@@ -34,6 +35,7 @@ _FIELDS = (
 )
 _PCR_BYTES = 32
 _CCA_BYTES = 64
+_AS_IS = Text("as it is")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class LaunchField:
     tees: str
     field: str
     value: str
-    note: str
+    note: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class InitDataReport:
     digests: dict[str, str]
     fields: tuple[LaunchField, ...]
     annotation: str
-    remarks: tuple[str, ...]
+    remarks: tuple[Text, ...]
 
 
 def inspect_init_data(text: str) -> InitDataReport:
@@ -111,7 +113,7 @@ def launch_fields(value: bytes) -> list[LaunchField]:
             "cca",
             "realm personalization value",
             value.hex() if exact else "",
-            "as it is" if exact else f"needs a digest of {_CCA_BYTES} bytes: sha512",
+            _AS_IS if exact else Text("needs a digest of 64 bytes: sha512"),
         )
     )
     fits = len(value) == _PCR_BYTES
@@ -121,7 +123,9 @@ def launch_fields(value: bytes) -> list[LaunchField]:
             "az-snp-vtpm, az-tdx-vtpm, tpm",
             "PCR 8, SHA-256 bank",
             extended,
-            "extended once from zero" if fits else "needs a digest of 32 bytes: sha256 or sm3",
+            Text("extended once from zero")
+            if fits
+            else Text("needs a digest of 32 bytes: sha256 or sm3"),
         )
     )
     return fields
@@ -130,11 +134,11 @@ def launch_fields(value: bytes) -> list[LaunchField]:
 def _fitted(tee: str, name: str, size: int, value: bytes) -> LaunchField:
     fitted = value[:size].ljust(size, b"\0")
     if len(value) == size:
-        note = "as it is"
+        note = _AS_IS
     elif len(value) < size:
-        note = f"{size - len(value)} zero bytes are appended"
+        note = Text("%(count)s zero bytes are appended", {"count": str(size - len(value))})
     else:
-        note = f"cut to its first {size} bytes"
+        note = Text("cut to its first %(count)s bytes", {"count": str(size)})
     return LaunchField(tee, name, fitted.hex(), note)
 
 
@@ -158,23 +162,30 @@ def _unpacked(text: str) -> str:
         raise MalformedInitDataError("the annotation is no gzip of a text") from error
 
 
-def _remarks(document: InitData) -> list[str]:
+def _remarks(document: InitData) -> list[Text]:
     remarks = []
     if document.version != KATA_VERSION:
-        remarks.append(f"Kata reads version {KATA_VERSION} only, not {document.version[:32]!r}")
+        versions = {"known": KATA_VERSION, "found": repr(document.version[:32])}
+        remarks.append(Text("Kata reads version %(known)s only, not %(found)s", versions))
     if document.algorithm not in {"sha256", "sm3"}:
         remarks.append(
-            f"{document.algorithm} does not fit HOST_DATA of SEV-SNP, where it is cut to 32 bytes, "
-            "and no vTPM; sha256 fits everywhere but Arm CCA"
+            Text(
+                "%(algorithm)s does not fit HOST_DATA of SEV-SNP, where it is cut to 32 bytes, "
+                "and no vTPM; sha256 fits everywhere but Arm CCA",
+                {"algorithm": document.algorithm},
+            )
         )
     for name in _CONFIGURATIONS:
         if name not in document.data:
-            remarks.append(f"There is no {name}: the agent uses what its image has")
+            remarks.append(
+                Text("There is no %(name)s: the agent uses what its image has", {"name": name})
+            )
             continue
         try:
             parse_toml(document.data[name])
         except WireError as error:
-            remarks.append(f"{name} is not TOML that an agent could read: {error}")
+            fault = {"name": name, "fault": str(error)}
+            remarks.append(Text("%(name)s is not TOML that an agent could read: %(fault)s", fault))
     if "policy.rego" not in document.data:
-        remarks.append("There is no policy.rego: kata's agent obeys the host in everything")
+        remarks.append(Text("There is no policy.rego: kata's agent obeys the host in everything"))
     return remarks

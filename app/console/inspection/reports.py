@@ -81,12 +81,12 @@ def init_data_as_json(report: InitDataReport) -> JSONObject:
                 "tees": each.tees,
                 "field": each.field,
                 "value": each.value or None,
-                "note": each.note,
+                "note": str(each.note),
             }
             for each in report.fields
         ],
         "annotation": {"name": KATA_ANNOTATION, "value": report.annotation},
-        "remarks": list(report.remarks),
+        "remarks": [str(each) for each in report.remarks],
     }
 
 

@@ -27,12 +27,20 @@ from app.trust.errors import (
 )
 from app.trust.json_types import JSONObject, JSONValue
 from app.trust.revisions import Revisions, RevisionStore
+from app.trust.sentences import marked
 from guest.wire.errors import WireError
 from guest.wire.jwk import parse_tee_public_key
 from guest.wire.tees import TEES
 
 _TIMES = ("iat", "nbf", "exp")
-_CHECKS = ("issuer", "algorithm", "key", "signature", "times", "audience")
+_CHECKS = (
+    marked("issuer"),
+    marked("algorithm"),
+    marked("key"),
+    marked("signature"),
+    marked("times"),
+    marked("audience"),
+)
 # At which check each refusal is raised (app/broker/tokens.py); what is not here is about the times.
 _FAILING: dict[type[DomainError], str] = {
     UntrustedIssuerError: "issuer",
