@@ -12,7 +12,7 @@ import binascii
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -84,17 +84,31 @@ class Departure:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """An operator who is signed in and has to show again who it is.
+
+    Attributes:
+        handle: of the session that the proof renews.
+        form_token: what the forms of its open pages carry; they stay good.
+    """
+
+    name: str
+    handle: str
+    form_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """Someone who came back and is known.
 
     Attributes:
         wanted: where in the console it was going.
-        previous: handle of the session that this proof renews; ``None`` at a sign-in.
+        again: who was signed in before; ``None`` at a sign-in.
     """
 
     operator: Operator
     wanted: str
-    previous: str | None
+    again: Again | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +129,12 @@ class SingleSignOn:
     transactions: Transactions
     clock: Clock
 
-    def depart(self, wanted: str, *, again: tuple[str, str] | None = None) -> Departure:
+    def depart(self, wanted: str, *, again: Again | None = None) -> Departure:
         """Send a browser to the provider.
 
         Args:
             wanted: a path of the console to go on to.
-            again: name and session handle of an operator who has to show again who it is.
+            again: whoever has to show again who it is.
 
         Raises:
             IdentityProviderUnavailableError: the provider does not answer.
@@ -131,7 +145,7 @@ class SingleSignOn:
         kept = {
             "request": asdict(request),
             "wanted": wanted if len(wanted) <= _MAX_WANTED_CHARACTERS else "",
-            "again": again,
+            "again": asdict(again) if again else None,
             "at": int(now.timestamp()),
         }
         payload = json.dumps(kept).encode()
@@ -154,11 +168,11 @@ class SingleSignOn:
         name, role = _name(claims), self.mapping.role(claims)
         if role is None:
             raise SignInRefusedError("the identity provider gives you no role in this console")
-        again = kept["again"]
-        if again is not None and again[0] != name:
+        again = Again(**kept["again"]) if kept["again"] else None
+        if again is not None and again.name != name:
             raise SignInRefusedError("you signed in as someone else than you are here")
         operator = self._account(name, role, source)
-        return Arrival(operator, kept["wanted"], again[1] if again is not None else None)
+        return Arrival(operator, kept["wanted"], again)
 
     def _account(self, name: str, role: Role, source: str) -> Operator:
         now = self.clock.now()

@@ -307,6 +307,32 @@ def test_what_is_dangerous_asks_the_provider_anew(
     assert browser.get("/console/operators/new").status_code == 200
 
 
+def test_a_form_waits_in_its_tab_for_the_proof(
+    browser: FlaskClient, provider: SimulatedProvider
+) -> None:
+    """The provider asks in another tab; what was filled in is sent from the first one."""
+    provider.claims["groups"] = ["admins"]
+    arrive(browser, provider.consent(depart(browser)))
+    page = browser.get("/console/operators/new")
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    with browser.application.app_context(), db.engine.begin() as connection:
+        connection.execute(update(console_sessions).values(proved_at=long_ago))
+    form = {"csrf_token": Console.token(page), "name": "eve", "role": "viewer"}
+    asked = browser.post("/console/operators/new", data=form)
+    assert (asked.status_code, asked.headers["Vouchgate-Reason"]) == (403, "proof-needed")
+    assert 'name="name" value="eve"' in asked.text
+    early = browser.post("/console/operators/new", data=form)
+    assert 'name="name" value="eve"' in early.text
+
+    waiting = {**form, "csrf_token": Console.token(asked)}
+    done = {"csrf_token": waiting["csrf_token"], "next": "/console/prove/done"}
+    address = onward(browser.post("/console/prove/provider", data=done))
+    assert "eve" not in address
+    assert onward(arrive(browser, provider.consent(address))) == "/console/prove/done"
+    assert "Close this one" in browser.get("/console/prove/done").text
+    assert "One-time password" in browser.post("/console/operators/new", data=waiting).text
+
+
 def test_the_ticket_comes_along_and_the_session_does_not(
     browser: FlaskClient, provider: SimulatedProvider
 ) -> None:

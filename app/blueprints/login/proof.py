@@ -45,6 +45,11 @@ def add_to(bp: Blueprint, attempts: RateLimit) -> None:
         renew_session(current_user.session)
         return _resume(console_path(form.next.data or ""), form.carried.data or "")
 
+    @bp.get("/prove/done")
+    @access(SIGNED_IN)
+    def proved() -> ResponseReturnValue:
+        return render_template("login/proved.html")
+
 
 def register(app: Flask) -> None:
     """Answer what needs a recent proof by asking for one."""
@@ -73,6 +78,7 @@ def _page(form: ProofForm, *, has_file: bool = False) -> str:
         has_file=has_file,
         with_code=with_code,
         by_provider=by_provider,
+        fields=_fields(form.carried.data) if by_provider and form.carried.data else (),
     )
 
 

@@ -8,7 +8,15 @@ goes on by itself, because a request that our own page begins is no request of a
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    render_template,
+    request,
+    session,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -20,10 +28,12 @@ from app.blueprints.login.cookies import prefixed
 from app.blueprints.login.destinations import console_path
 from app.blueprints.login.signed_in import begin_session
 from app.console.sessions import Proof
-from app.console.single_sign_on import DEPARTURE_LIFETIME, Departure, SingleSignOn
+from app.console.single_sign_on import DEPARTURE_LIFETIME, Again, Departure, SingleSignOn
 from app.trust.errors import NotFoundError
 
 _TICKET = "vouchgate-departure"
+# Where Flask-WTF keeps the token of a session's forms.
+_FORM_TOKEN = "csrf_token"  # noqa: S105
 
 
 def add_to(bp: Blueprint, attempts: RateLimit) -> None:
@@ -41,7 +51,9 @@ def add_to(bp: Blueprint, attempts: RateLimit) -> None:
     @access(SIGNED_IN)
     def prove_by_provider() -> ResponseReturnValue:
         wanted = console_path(request.form.get("next", ""))
-        again = (current_user.operator.name, current_user.session.handle)
+        again = Again(
+            current_user.operator.name, current_user.session.handle, session.get(_FORM_TOKEN, "")
+        )
         return _onward(_provider().depart(wanted, again=again))
 
     @bp.get("/sign-in/provider/callback")
@@ -52,8 +64,10 @@ def add_to(bp: Blueprint, attempts: RateLimit) -> None:
         source = request.remote_addr or "unknown"
         arrival = _provider().arrive(ticket, answer, source)
         begin_session(arrival.operator, Proof.SINGLE_SIGN_ON)
-        if arrival.previous is not None:
-            _end_previous(arrival.previous, arrival.operator.name)
+        if arrival.again is not None:
+            _end_previous(arrival.again)
+            # What waits in another tab is sent with the token that it was made with.
+            session[_FORM_TOKEN] = arrival.again.form_token
         wanted = console_path(arrival.wanted)
         text = _("You are signed in as %(name)s.", name=arrival.operator.name)
         response = make_response(render_template("login/onward.html", url=wanted, text=text))
@@ -88,8 +102,8 @@ def _provider() -> SingleSignOn:
     return provider
 
 
-def _end_previous(handle: str, name: str) -> None:
+def _end_previous(again: Again) -> None:
     sessions = services().console_sessions
-    found = sessions.store.by_handle(handle)
-    if found is not None and found.operator == name:
+    found = sessions.store.by_handle(again.handle)
+    if found is not None and found.operator == again.name:
         sessions.end(found)
