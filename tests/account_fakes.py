@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -47,6 +48,9 @@ class MemoryOperators:
 
     def all(self) -> list[Operator]:
         return [self.db.operators[name] for name in sorted(self.db.operators)]
+
+    def page(self, *, after: str | None, limit: int) -> list[Operator]:
+        return [each for each in self.all() if after is None or each.name > after][:limit]
 
 
 class MemoryConsoleSessions:
@@ -151,6 +155,9 @@ class MemorySecondFactors:
 
     def all(self) -> list[SecondFactor]:
         return [self.db.second_factors[name] for name in sorted(self.db.second_factors)]
+
+    def among(self, operators: Collection[str]) -> frozenset[str]:
+        return frozenset(operators) & self.db.second_factors.keys()
 
     def put(self, factor: SecondFactor, recovery_codes: list[str]) -> None:
         self.db.write()

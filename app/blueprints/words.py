@@ -46,7 +46,7 @@ _WARN = {
     "expiring": _l("expiring"),
     "insecure": _l("insecure"),
     "locked": _l("locked"),
-    "one-time": _l("one-time"),
+    "one-time": _l("one-time password"),
     "pending": _l("pending"),
     "retired": _l("retired"),
     "stale": _l("stale"),

@@ -8,7 +8,10 @@ import click
 
 from app.cli.opening import CONFIG, actor, opened
 from app.config import load_settings
+from app.console.operators import Operator
 from app.console.permissions import PERMISSIONS, Role
+
+_PAGE = 500
 
 
 @click.group()
@@ -81,12 +84,12 @@ def remove_second_factor(name: str, config_path: Path | None) -> None:
 def list_operators(config_path: Path | None) -> None:
     """List the accounts: name, role, state, last sign-in, second factor."""
     with opened(config_path) as services:
-        with_second_factor = services.sign_ins.second_factors.names()
-        for operator in services.operators.all():
-            state = "disabled" if operator.disabled_at else "enabled"
-            last = operator.last_sign_in_at.isoformat() if operator.last_sign_in_at else "never"
-            factor = "second factor" if operator.name in with_second_factor else "password only"
-            click.echo(f"{operator.name}\t{operator.role}\t{state}\t{last}\t{factor}")
+        after = None
+        while page := services.operators.page(after=after, limit=_PAGE):
+            with_factor = services.sign_ins.second_factors.among([each.name for each in page])
+            for operator in page:
+                click.echo(_line(operator, has_factor=operator.name in with_factor))
+            after = page[-1].name
 
 
 @operators.command("setup-link")
@@ -105,3 +108,10 @@ def list_roles() -> None:
     for role, permissions in PERMISSIONS.items():
         for permission in sorted(permissions):
             click.echo(f"{role}\t{permission}")
+
+
+def _line(operator: Operator, *, has_factor: bool) -> str:
+    state = "disabled" if operator.disabled_at else "enabled"
+    last = operator.last_sign_in_at.isoformat() if operator.last_sign_in_at else "never"
+    factor = "second factor" if has_factor else "password only"
+    return f"{operator.name}\t{operator.role}\t{state}\t{last}\t{factor}"

@@ -116,6 +116,10 @@ class OperatorStore(Protocol):
         """Every account, by name."""
         ...
 
+    def page(self, *, after: str | None, limit: int) -> list[Operator]:
+        """Accounts by name, those with a name above ``after``."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorService:
@@ -244,6 +248,10 @@ class OperatorService:
     def all(self) -> list[Operator]:
         """Every account, by name."""
         return self.operators.all()
+
+    def page(self, *, after: str | None = None, limit: int = 100) -> list[Operator]:
+        """Accounts by name, those with a name above ``after``."""
+        return self.operators.page(after=after, limit=limit)
 
     def _get_to_change(self, name: str) -> Operator:
         self.operators.lock()

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -85,6 +85,10 @@ class SecondFactorStore(Protocol):
         """Those of all accounts, by name."""
         ...
 
+    def among(self, operators: Collection[str]) -> frozenset[str]:
+        """Those of these accounts that have one."""
+        ...
+
     def put(self, factor: SecondFactor, recovery_codes: list[str]) -> None:
         """Set it with the digests of its recovery codes, inside the caller's transaction.
 
@@ -129,9 +133,9 @@ class SecondFactors:
         """Whether an account asks for a code besides the password."""
         return self.store.find(operator) is not None
 
-    def names(self) -> frozenset[str]:
-        """The accounts that have one."""
-        return frozenset(each.operator for each in self.store.all())
+    def among(self, operators: Collection[str]) -> frozenset[str]:
+        """Those of these accounts that have one."""
+        return self.store.among(operators)
 
     def recovery_codes_left(self, operator: str) -> int:
         """How many recovery codes an account has."""

@@ -78,6 +78,14 @@ class SQLOperatorStore:
         with self.database.read() as connection:
             return [_operator(row) for row in connection.execute(_ALL)]
 
+    def page(self, *, after: str | None, limit: int) -> list[Operator]:
+        """Accounts by name, those with a name above ``after``."""
+        statement = _ALL.limit(limit)
+        if after is not None:
+            statement = statement.where(_COLUMNS.name > after)
+        with self.database.read() as connection:
+            return [_operator(row) for row in connection.execute(statement)]
+
 
 def _operator(row: Row[*tuple[Any, ...]]) -> Operator:
     return Operator(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -36,6 +37,12 @@ class SQLSecondFactorStore:
         """Those of all accounts, by name."""
         with self.database.read() as connection:
             return [SecondFactor(*row) for row in connection.execute(_ALL)]
+
+    def among(self, operators: Collection[str]) -> frozenset[str]:
+        """Those of these accounts that have one."""
+        statement = select(_COLUMNS.operator).where(_COLUMNS.operator.in_(operators))
+        with self.database.read() as connection:
+            return frozenset(connection.execute(statement).scalars())
 
     def put(self, factor: SecondFactor, recovery_codes: list[str]) -> None:
         """Set it with the digests of its recovery codes, inside the caller's transaction.

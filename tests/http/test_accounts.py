@@ -270,6 +270,24 @@ def test_the_table_of_roles_is_shown_to_everyone(console: Callable[..., Console]
     assert "secret-custodian" in text
 
 
+def test_operators_come_by_pages(
+    client: FlaskClient, owner: dict[str, str], console: Callable[..., Console]
+) -> None:
+    """On the console and by REST; a limit that is none is refused."""
+    ann = console(Role.OWNER, "ann")
+    for name in ("bob", "cleo"):
+        client.post(OPERATORS, json={"name": name, "role": "viewer"}, headers=owner)
+    page = ann.get("/operators?limit=2").text
+    assert "bob" in page
+    assert "cleo" not in page
+    assert 'href="/console/operators?after=bob"' in page
+    following = client.get(f"{OPERATORS}?after=bob&limit=2", headers=owner).json
+    assert [each["name"] for each in following] == ["cleo"]
+    for query in ("limit=0", "limit=501", "limit=x"):
+        assert client.get(f"{OPERATORS}?{query}", headers=owner).status_code == 400
+        assert ann.get(f"/operators?{query}").status_code == 400
+
+
 def test_a_second_factor_is_taken_away_by_rest(
     client: FlaskClient, owner: dict[str, str], console: Callable[..., Console]
 ) -> None:

@@ -55,3 +55,16 @@ def test_a_sign_in_changes_nothing_else(stores: Stores, alice: Operator, now: da
     assert stores.operators.find("alice") == replace(
         alice, role=Role.VIEWER, disabled_at=now, last_sign_in_at=now
     )
+
+
+def test_a_thousand_accounts_come_by_pages(stores: Stores, alice: Operator) -> None:
+    """By name, each page after the last name of the one before, nobody twice or never."""
+    names = [f"operator-{number:04}" for number in range(1000)]
+    with stores.transaction():
+        for name in names:
+            stores.operators.add(replace(alice, name=name))
+    found, after = list[str](), None
+    while page := stores.operators.page(after=after, limit=300):
+        found += [each.name for each in page]
+        after = page[-1].name
+    assert found == names

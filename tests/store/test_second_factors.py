@@ -84,3 +84,12 @@ def test_a_secret_is_resealed_alone(stores: Stores, factor: SecondFactor) -> Non
         stores.second_factors.put(factor, ["one"])
         stores.second_factors.replace_sealed("alice", b"rewrapped")
     assert stores.second_factors.find("alice") == replace(factor, sealed_secret=b"rewrapped")
+
+
+def test_those_of_a_page_are_told_together(stores: Stores, factor: SecondFactor) -> None:
+    """Of the accounts that are asked about, and of no other."""
+    with stores.transaction():
+        stores.second_factors.put(factor, ["one"])
+        stores.second_factors.put(replace(factor, operator="bob"), ["two"])
+    assert stores.second_factors.among(["alice", "cleo"]) == {"alice"}
+    assert stores.second_factors.among([]) == frozenset()

@@ -37,7 +37,10 @@ def _add_operators(bp: Blueprint) -> None:
     @bp.get("/operators")
     @access(Permission.OPERATOR_MANAGE)
     def operators() -> ResponseReturnValue:
-        return jsonify([_operator(each) for each in services().operators.all()])
+        after = request.args.get("after") or None
+        page = services().operators.page(after=after, limit=page_limit())
+        with_factor = services().sign_ins.second_factors.among([each.name for each in page])
+        return jsonify([_operator(each, has_factor=each.name in with_factor) for each in page])
 
     @bp.post("/operators")
     @access(Permission.OPERATOR_MANAGE)
@@ -54,7 +57,9 @@ def _add_changes(bp: Blueprint) -> None:
     def change_operator_role() -> ResponseReturnValue:
         body = json_object()
         name, role = text_member(body, "name"), role_of(text_member(body, "role"))
-        return jsonify(_operator(services().operators.change_role(name, role, actor())))
+        changed = services().operators.change_role(name, role, actor())
+        has_factor = services().sign_ins.second_factors.is_on(name)
+        return jsonify(_operator(changed, has_factor=has_factor))
 
     @bp.post("/operators/reset")
     @access(Permission.OPERATOR_MANAGE)
@@ -137,7 +142,7 @@ def _draft(body: JSONObject) -> TokenDraft:
     )
 
 
-def _operator(operator: Operator) -> JSONObject:
+def _operator(operator: Operator, *, has_factor: bool) -> JSONObject:
     return {
         "name": operator.name,
         "role": operator.role,
@@ -147,7 +152,7 @@ def _operator(operator: Operator) -> JSONObject:
         "last_sign_in_at": (
             operator.last_sign_in_at.isoformat() if operator.last_sign_in_at else None
         ),
-        "second_factor": services().sign_ins.second_factors.is_on(operator.name),
+        "second_factor": has_factor,
     }
 
 

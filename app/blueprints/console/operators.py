@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from app.blueprints.console.forms import OperatorForm, RoleForm
 from app.blueprints.deps import services
 from app.blueprints.gate import access, actor, recently_authenticated
+from app.blueprints.parsing import page_limit
 from app.console.operators import Operator
 from app.console.permissions import PERMISSIONS, Permission, Role
 from app.trust.errors import ConflictError, MalformedRequestError
@@ -26,10 +27,15 @@ def _add_accounts(bp: Blueprint) -> None:
     @bp.get("/operators")
     @access(Permission.OPERATOR_MANAGE)
     def operators() -> ResponseReturnValue:
+        after, limit = request.args.get("after") or None, page_limit()
+        page = services().operators.page(after=after, limit=limit)
+        names = [each.name for each in page]
         return render_template(
             "console/operators/list.html",
-            operators=services().operators.all(),
-            with_second_factor=services().sign_ins.second_factors.names(),
+            operators=page,
+            with_second_factor=services().sign_ins.second_factors.among(names),
+            after=after,
+            next=names[-1] if len(names) == limit else None,
         )
 
     @bp.route("/operators/new", methods=["GET", "POST"])
