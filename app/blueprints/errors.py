@@ -15,6 +15,8 @@ from flask import Flask, Response, current_app, jsonify, redirect, render_templa
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from app.blueprints.next_steps import next_step
+from app.console.reasons import REASONS
 from app.trust import errors
 
 T = TypeVar("T")
@@ -147,8 +149,21 @@ def _as_page(error: errors.DomainError) -> ResponseReturnValue:
     if isinstance(error, errors.UnauthenticatedError) and request.endpoint != "login.sign_in":
         return redirect(url_for("login.sign_in", next=request.path), 303)
     status = _nearest(CONSOLE_STATUS, error)
-    page = render_template("error.html", status=status, code=error.code, message=error.message)
-    return _finish(Response(page), status, error)
+    return _finish(_page(status, error.code, error.message), status, error)
+
+
+def _page(status: int, code: str, message: str | None) -> Response:
+    is_explained = code in REASONS and "console.reason" in current_app.view_functions
+    return Response(
+        render_template(
+            "error.html",
+            status=status,
+            code=code,
+            message=message,
+            next_step=next_step(status, code),
+            is_explained=is_explained,
+        )
+    )
 
 
 def _finish(response: Response, status: int, error: errors.DomainError) -> Response:
@@ -176,8 +191,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         status, "malformed-request"
     )
     if request.path.startswith("/console") and "console" in current_app.blueprints:
-        page = render_template("error.html", status=status, code=code, message=error.description)
-        response = Response(page)
+        response = _page(status, code, error.description)
     elif request.path.startswith("/kbs/"):
         kind = _KBS_TYPE + ("PluginNotFound" if status == 404 else "InvalidRequestPath")
         response = jsonify({"type": kind, "detail": error.description, "code": code})

@@ -75,3 +75,27 @@ def test_strangers_are_asked_to_sign_in(app: Flask) -> None:
         response = client.get(f"/console{path}")
         assert response.status_code == 303, path
         assert response.location.startswith("/console/sign-in")
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "words"),
+    [
+        (Role.VIEWER, "/secrets", "Ask an owner for a role"),
+        (Role.OWNER, "/decisions/none", "Check the address"),
+        (Role.OWNER, "/nowhere", "Check the address"),
+        (Role.OWNER, "/?window=year", "mend what the sentence above names"),
+    ],
+)
+def test_a_refusal_says_what_to_do_next(
+    console: Callable[..., Console], role: Role, path: str, words: str
+) -> None:
+    """In words, and with a way out."""
+    page = console(role).get(path).text
+    assert words in page
+    assert 'href="/console/"' in page.partition("<main")[2]
+
+
+def test_a_refusal_leads_to_the_explanation_of_its_reason(console: Callable[..., Console]) -> None:
+    """Where the code is one that decisions end with."""
+    page = console(Role.OWNER).get("/?window=year").text
+    assert 'href="/console/reasons/malformed-request"' in page
