@@ -311,7 +311,6 @@ def test_a_form_waits_in_its_tab_for_the_proof(
     browser: FlaskClient, provider: SimulatedProvider
 ) -> None:
     """The provider asks in another tab; what was filled in is sent from the first one."""
-    provider.claims["groups"] = ["admins"]
     arrive(browser, provider.consent(depart(browser)))
     page = browser.get("/console/operators/new")
     long_ago = datetime.now(UTC) - timedelta(hours=1)
