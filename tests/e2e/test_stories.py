@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, expect
 from processes import vouchgate, vouchgate_guest
 from raw_guest import HTTPGuest
 from servers import AdminKey, settings_table
+from sqlalchemy import update
 from toml_files import write_toml
 
 from app.blueprints.deps import EXTENSION
@@ -28,6 +29,8 @@ from app.blueprints.services import Services
 from app.config import load_settings
 from app.console.permissions import Role
 from app.factory import build
+from app.store.database import db
+from app.store.tables import console_sessions
 from app.trust.audit import Actor
 
 PATH = "payments/database/password"
@@ -257,18 +260,31 @@ def test_a_key_is_rotated_while_guests_fetch(
 def test_an_operator_comes_by_single_sign_on(
     tmp_path: Path, prepared: tuple[Path, AdminKey], mock_provider: str, browser: Browser
 ) -> None:
-    """The way to the provider and back, which the policy on forms must not stop."""
+    """To the provider and back; later once more in a new tab, while a form waits for it."""
     urllib3.request("PUT", f"{mock_provider}/users/ann", json={"groups": ["owners"]})
     secret = tmp_path / "client-secret"
     secret.write_text("the client's secret\n", encoding="utf-8")
     roles = [{"value": "owners", "role": "owner"}]
     oidc = {"issuer": mock_provider, "client_id": "vouchgate", "client_secret_file": str(secret)}
     oidc |= {"role_claim": "groups", "roles": roles, "label": "Our company"}
-    with serving(tmp_path, prepared[0], console={"oidc": oidc}) as (live, _, _):
+    with serving(tmp_path, prepared[0], console={"oidc": oidc}) as (live, app, _):
         reader = Reader(browser, f"{live.url}/console/")
         reader.open("decisions")
         reader.press("Our company")
         reader.page.locator("[name=sub]").fill("ann")
         reader.page.locator("button[type=submit]").first.click()
         reader.is_at("Decisions")
+
+        reader.open("operators/new")
+        with app.app_context(), db.engine.begin() as connection:
+            long_ago = datetime.now(UTC) - timedelta(hours=1)
+            connection.execute(update(console_sessions).values(proved_at=long_ago))
+        reader.fill_in(name="eve")
+        reader.is_at("Is it you?")
+        with reader.context.expect_page() as opened:
+            reader.press("Show who you are")
+        opened.value.get_by_role("button", name="ann").click()
+        expect(opened.value.get_by_role("heading", level=1)).to_have_text("It is you")
+        reader.press("Then do it")
+        reader.is_at("One-time password of eve")
         reader.close()
