@@ -160,7 +160,9 @@ def observe(walk: Walk) -> None:
     walk.call("GET /policy/{policy_id}", path_parameters={"policy_id": "default_cpu"})
     for path in ("/metrics", "/kbs/v0/resource-policy", "/api/v1/audit"):
         walk.operate(f"GET {path}")
-    for path in ("/audit.csv", "/audit.jsonl", "/audit/chain", "/decisions/export", "/settings"):
+    for path in ("/audit.csv", "/audit.jsonl", "/audit/chain", "/decisions/export"):
+        walk.operate(f"GET /api/v1{path}")
+    for path in ("/settings", "/overview"):
         walk.operate(f"GET /api/v1{path}")
     for record in walk.operate("GET /api/v1/decisions").json():
         named = {"decision_id": record["decision_id"]}

@@ -22,6 +22,7 @@ from app.cli import (
     keys,
     lab,
     operators,
+    overview,
     policies,
     policy_examples,
     proposals,
@@ -78,6 +79,7 @@ for _command in (
     inspect.init_data,
     issuers.issuers,
     settings.settings,
+    overview.overview,
 ):
     main.add_command(_command)
 reference_values.reference_values.add_command(computing.compute)

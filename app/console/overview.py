@@ -11,6 +11,7 @@ from enum import Enum
 from app.console.charts import Chart, stack
 from app.console.decision_hours import HOUR, full_hour
 from app.trust.decisions import DecisionCount, DecisionKind, Outcome
+from app.trust.errors import MalformedRequestError
 
 UNKNOWN_TEE = "not known"
 # From the bottom up: what is good is at the bottom.
@@ -34,6 +35,18 @@ class Window(Enum):
     def bars(self) -> int:
         """How many there are."""
         return self.value[0] // self.value[1]
+
+    @classmethod
+    def of(cls, name: str) -> Window:
+        """The window of this name, ``day``, ``week`` or ``month``.
+
+        Raises:
+            MalformedRequestError: there is none.
+        """
+        try:
+            return cls[name.upper()]
+        except KeyError:
+            raise MalformedRequestError("window is day, week or month") from None
 
     def begins_at(self, now: datetime) -> datetime:
         """The full hour at which the window that ends with this hour begins."""

@@ -632,6 +632,15 @@ def test_a_filter_that_cannot_be_is_refused(site: Site) -> None:
     assert "id" in site.refuses("decisions", "export", "--id", "xyz")
 
 
+def test_the_overview_counts(site: Site, decisions: list[str]) -> None:
+    """Line by line, or as JSON."""
+    told = site.does("overview", "--window", "week")
+    assert "attestations\taffirming\t1\n" in told
+    assert "releases\tdenied\t1\n" in told
+    assert "server\tbroker\tworks\n" in told
+    assert json.loads(site.does("overview", "--tee", "tdx", "--json"))["attestations"] == {}
+
+
 def test_decisions_are_exported(site: Site, decisions: list[str]) -> None:
     """A head and a line for each in CSV, an object for each in JSON Lines."""
     lines = site.does("decisions", "export", "--outcome", "denied").splitlines()

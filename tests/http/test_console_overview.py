@@ -72,3 +72,19 @@ def test_issuers_that_were_added_count(
     assert "takes tokens of builtin, elsewhere" in viewer.get("/").text
     client.post("/api/v1/issuers/elsewhere/disable", headers=owner)
     assert "takes tokens of builtin, elsewhere" not in viewer.get("/").text
+
+
+def test_programs_read_the_same(
+    client: FlaskClient, owner: dict[str, str], affirming: None, guest: RawGuest
+) -> None:
+    """Counts by outcome and reason, and how the server is; a window that is none is refused."""
+    guest.attest()
+    guest.resource()
+    guest.resource("default/demo/other")
+    found = client.get("/api/v1/overview?window=week", headers=owner).json
+    assert found["attestations"] == {"affirming": 1}
+    assert found["releases"] == {"allowed": 1, "denied": 1}
+    assert found["denials"] == {"resource-not-found": 1}
+    assert found["health"]["broker"] == "works"
+    assert client.get("/api/v1/overview?tee=tdx", headers=owner).json["attestations"] == {}
+    assert client.get("/api/v1/overview?window=year", headers=owner).status_code == 400

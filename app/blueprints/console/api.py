@@ -19,6 +19,7 @@ from app.blueprints.console import (
     api_trust,
     audit,
     first_steps,
+    overview,
     settings,
 )
 from app.blueprints.console.decisions import decision_record, exported, whole_decision
@@ -39,6 +40,7 @@ def blueprint(*, with_broker: bool, with_attestation: bool) -> Blueprint:
     api_account.add_to(bp)
     api_accounts.add_to(bp)
     first_steps.add_to_api(bp)
+    overview.add_to_api(bp)
     settings.add_to_api(bp)
     api_inspector.add_to(bp)
     api_policies.add_to(bp)

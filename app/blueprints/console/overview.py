@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, render_template, request
+from datetime import datetime
+
+from flask import Blueprint, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.console.navigation import may
@@ -10,11 +12,11 @@ from app.blueprints.deps import services
 from app.blueprints.gate import access
 from app.console.charts import HEIGHT, WIDTH
 from app.console.expiries import Expiring, Expiry
-from app.console.overview import Window
+from app.console.overview import Overview, Window
 from app.console.overview import overview as count_decisions
+from app.console.overview_json import overview_as_json
 from app.console.permissions import Permission
 from app.trust.decisions import DecisionQuery
-from app.trust.errors import MalformedRequestError
 
 _LATEST, _EXPIRIES = 8, 6
 _READ_WITH = {
@@ -33,10 +35,9 @@ def add_to(bp: Blueprint) -> None:
     def overview() -> ResponseReturnValue:
         window, now = _window(), services().clock.now()
         tee = request.args.get("tee") or None
-        counts = services().decision_hours.count(window.begins_at(now), window.span)
         return render_template(
             "console/overview.html",
-            figures=count_decisions(counts, now, window, tee),
+            figures=_figures(window, now, tee),
             window=window,
             windows=list(Window),
             tee=tee,
@@ -49,12 +50,24 @@ def add_to(bp: Blueprint) -> None:
         )
 
 
+def add_to_api(bp: Blueprint) -> None:
+    """Add the route for programs."""
+
+    @bp.get("/overview")
+    @access(Permission.OVERVIEW_READ)
+    def overview() -> ResponseReturnValue:
+        window, now = _window(), services().clock.now()
+        figures = _figures(window, now, request.args.get("tee") or None)
+        return jsonify(overview_as_json(figures, _expiries(), services().health(), now))
+
+
 def _window() -> Window:
-    name = request.args.get("window", Window.DAY.name.lower())
-    try:
-        return Window[name.upper()]
-    except KeyError:
-        raise MalformedRequestError("window is day, week or month") from None
+    return Window.of(request.args.get("window", "day"))
+
+
+def _figures(window: Window, now: datetime, tee: str | None) -> Overview:
+    counts = services().decision_hours.count(window.begins_at(now), window.span)
+    return count_decisions(counts, now, window, tee)
 
 
 def _expiries() -> list[Expiry]:
