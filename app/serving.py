@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ from app.trust.errors import MalformedRequestError, UnavailableError
 
 if TYPE_CHECKING:
     from flask import Flask
+
+    from app.blueprints.services import Services
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -158,19 +161,26 @@ def _leave_quietly(_: Arbiter, __: Worker) -> None:
 
 
 def _keep_house(app: Flask) -> None:
-    """Forget what has expired, at once and every now and then, for as long as the worker lives.
+    """Forget what has expired and renew what will, for as long as the worker lives.
 
-    At once, because the first overview after a long pause would count what nobody counted yet.
+    The first round begins at once, because the first overview after a long pause would count what
+    nobody counted yet; vendors are not asked by servers that live for a moment only.
     """
     from app.blueprints.deps import EXTENSION
 
+    services: Services = app.extensions[EXTENSION]
     while True:
-        with app.app_context():
-            try:
-                app.extensions[EXTENSION].housekeeping()
-            except UnavailableError as error:
-                _log.warning("housekeeping has to wait", code=error.code)
+        _do(app, services.housekeeping)
         time.sleep(_HOUSEKEEPING_SECONDS)
+        _do(app, services.refresh_collateral)
+
+
+def _do(app: Flask, chore: Callable[[], object]) -> None:
+    with app.app_context():
+        try:
+            chore()
+        except UnavailableError as error:
+            _log.warning("housekeeping has to wait", code=error.code)
 
 
 def serve(settings: Settings) -> None:

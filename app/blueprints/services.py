@@ -100,6 +100,7 @@ class Services:
     reference_value_use: ReferenceValueUse
     attested_values: AttestedValues
     housekeeping: Callable[[], None]
+    refresh_collateral: Callable[[], int]
     rotate_tickets: Callable[[Actor], None]
     rewrap: Callable[[Actor], int]
     check_health: Callable[[], None]

@@ -10,7 +10,6 @@ from functools import cache
 from argon2 import PasswordHasher
 from sqlalchemy import make_url
 
-from app.attestation.collateral.refresher import Refresher
 from app.attestation.collateral.sources import CollateralSources
 from app.attestation.replay import replay as replay_appraisal
 from app.attestation.service import AttestationService
@@ -182,8 +181,8 @@ def attested_values(base: Foundations, attestation: AttestationService) -> Attes
     )
 
 
-def housekeeping(base: Foundations, collateral: Refresher) -> Callable[[], None]:
-    """Whatever time does: forgets, erases, counts, fetches, and keeps the audit log."""
+def housekeeping(base: Foundations) -> Callable[[], None]:
+    """Whatever time does: forgets, erases, counts, and keeps the audit log."""
     keeping = audit_keeping(base)
     nonces, sessions = SQLConsumedNonceStore(base.database), SQLSessionStore(base.database)
     signed_in, attempts = console_sessions(base), SQLAttemptStore(base.database)
@@ -202,7 +201,6 @@ def housekeeping(base: Foundations, collateral: Refresher) -> Callable[[], None]
         while hours.close(now - GRACE):
             pass
         keeping.keep()
-        collateral.run()
 
     return keep_house
 

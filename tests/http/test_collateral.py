@@ -130,10 +130,10 @@ def test_a_viewer_looks_and_changes_nothing(programs: Programs) -> None:
         assert answer.status_code == 403
 
 
-def test_housekeeping_asks_nobody_where_settings_name_no_vendor(site: Flask) -> None:
-    """And forgets leases that are over."""
+def test_nobody_is_asked_where_settings_name_no_vendor(site: Flask) -> None:
+    """And no document comes."""
     with site.app_context():
-        site.extensions[EXTENSION].housekeeping()
+        assert site.extensions[EXTENSION].refresh_collateral() == 0
 
 
 @pytest.mark.parametrize(

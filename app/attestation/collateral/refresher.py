@@ -54,13 +54,19 @@ class Refresher:
             self._running.release()
 
     def _run(self) -> int:
-        began, count = self.clock.now(), 0
+        began, count, lacking = self.clock.now(), 0, []
         for name in self._wanted(began):
             if self.clock.now() - began > _LONGEST:
                 break
-            count += self._fetch(name)
+            try:
+                count += self._fetch(name)
+            except CollateralUnavailableError:
+                lacking.append(name)
         if count:
             _log.info("collateral refreshed", documents=count)
+        if lacking:
+            # One line, however many: where vendors are out of reach it comes again and again.
+            _log.warning("collateral not refreshed", documents=len(lacking), first=lacking[0])
         return count
 
     def _wanted(self, now: datetime) -> list[str]:
@@ -77,6 +83,11 @@ class Refresher:
         return found is None or found.state(now) is not State.FRESH
 
     def _fetch(self, name: str) -> int:
+        """Fetch one document; whether it came, as a number.
+
+        Raises:
+            CollateralUnavailableError: no source has it; when to try again is noted.
+        """
         try:
             found = self.sources.fetch(name)
         except DomainError as error:
@@ -85,7 +96,7 @@ class Refresher:
             self._later[name] = until
             self.store.postpone(name, until)
             if isinstance(error, CollateralUnavailableError):
-                _log.warning("collateral not refreshed", name=name, reason=error.code)
+                raise
             return 0
         if not self.store.put(found):
             # An older document than ours, or none with a date: not worth asking for again soon.
