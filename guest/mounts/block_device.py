@@ -165,9 +165,10 @@ class BlockDeviceMounter:
     def _key_file(self, path: Path) -> bytes:
         # Who asks could name a file whose content he knows, and read the disk elsewhere.
         try:
-            if not is_below(path.resolve(strict=True), self.keys.resolve(strict=True)):
+            found = path.resolve(strict=True)
+            if not is_below(found, self.keys.resolve(strict=True)):
                 raise MalformedMountError("a key file lies in the folder of credentials")
-            with path.open("rb") as file:
+            with found.open("rb") as file:
                 return file.read(MAX_KEY_BYTES + 1)
         except (OSError, ValueError, RuntimeError) as error:
             raise MalformedMountError("the key file cannot be read") from error
