@@ -84,7 +84,7 @@ def whole_number(parameters: Mapping[str, str], name: str, default: int | None =
     Raises:
         MalformedRequestError: it is missing and has no default, or is no such number.
     """
-    text = parameters.get(name) or ("" if default is None else str(default))
+    text = parameters.get(name, "" if default is None else str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise MalformedRequestError(f"{name} is a whole number")
     return int(text)

@@ -25,6 +25,7 @@ BASE = "/api/v1/reference-values"
         ("GET", f"{BASE}?limit=0", {}),
         ("GET", f"{BASE}/history", {}),
         ("GET", f"{BASE}/history?name=a&before=x", {}),
+        ("GET", f"{BASE}/history?name=a&before=", {}),
         ("DELETE", BASE, {}),
         ("POST", BASE, {"data": b"{"}),
         ("POST", BASE, {"json": {}}),

@@ -87,7 +87,16 @@ def test_records_are_filtered(owner_console: Console) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["since=yesterday", "until=2026-99-99", "before=x", "before=-1", "limit=0", "after=x"]
+    "query",
+    [
+        "since=yesterday",
+        "until=2026-99-99",
+        "before=x",
+        "before=-1",
+        "limit=0",
+        "after=x",
+        "after=",
+    ],
 )
 def test_filters_that_cannot_be_are_refused(owner_console: Console, query: str) -> None:
     """With the name of the parameter."""

@@ -56,6 +56,9 @@ def load(path: Path, most_bytes: int) -> bytes:
     try:
         if not path.is_file():
             raise MalformedRequestError(f"{path} is no file")
+        if path.stat().st_size > most_bytes:
+            raise TooLargeError(f"{path} has more than {most_bytes} bytes")
+        # Files of the kernel say that they are empty, so what comes counts.
         with path.open("rb") as file:
             content = file.read(most_bytes + 1)
     except OSError as error:

@@ -163,7 +163,7 @@ def _moment(parameters: Mapping[str, str], name: str) -> datetime | None:
 
 def _sequence(parameters: Mapping[str, str], name: str) -> int | None:
     text = parameters.get(name)
-    if not text:
+    if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         raise MalformedRequestError(f"{name} is the sequence number of a record")

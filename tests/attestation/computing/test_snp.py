@@ -22,7 +22,7 @@ from simulated.firmware import (
     sev_metadata,
 )
 
-from app.attestation.computing.snp import VMM, SNPGuest, compute_snp
+from app.attestation.computing.snp import MAX_KERNEL_BYTES, VMM, SNPGuest, compute_snp
 from app.attestation.formats.firmware import MAX_FIRMWARE_BYTES
 from app.trust.errors import (
     DomainError,
@@ -227,12 +227,18 @@ def test_refuses_a_firmware_that_takes_no_kernel(firmware: Path, parts: dict[str
         measured(firmware=firmware, kernel=Path(__file__))
 
 
-def test_refuses_a_huge_file_unread(firmware: Path) -> None:
+def test_refuses_huge_files_unread(firmware: Path, tmp_path: Path) -> None:
     """A sparse file of a terabyte costs nothing."""
-    with firmware.open("r+b") as file:
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(TooLargeError, match=str(MAX_FIRMWARE_BYTES)):
-        measured(firmware=firmware)
+    for parts, most in (
+        ({"firmware": huge}, MAX_FIRMWARE_BYTES),
+        ({"firmware": firmware, "kernel": huge}, MAX_KERNEL_BYTES),
+        ({"firmware": firmware, "kernel": firmware, "initrd": huge}, MAX_KERNEL_BYTES),
+    ):
+        with pytest.raises(TooLargeError, match=str(most)):
+            measured(**parts)
 
 
 def test_says_which_package_is_missing(firmware: Path, monkeypatch: pytest.MonkeyPatch) -> None:
