@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import urllib3
@@ -38,13 +40,20 @@ def read_body(
         TooLargeError, TooSlowError: as they say.
         urllib3.exceptions.HTTPError: the connection broke off.
     """
+    is_cut = threading.Event()
+    timer = threading.Timer(within.total_seconds(), _cut, [response, is_cut])
+    timer.daemon = True
+    timer.start()
     try:
-        return b"".join(_chunks(response, elapsed, within, most_bytes))
-    except BaseException:
+        return _read(response, elapsed, within, most_bytes, is_cut)
+    except BaseException as error:
         # What is left unread would be taken for the next answer.
         response.close()
+        if is_cut.is_set():
+            raise TooSlowError from error
         raise
     finally:
+        timer.cancel()
         # Also a closed connection: the pool has one place, and waits for it.
         response.release_conn()
 
@@ -64,18 +73,31 @@ def tls_context(root_certificates: str | None) -> ssl.SSLContext:
     return context
 
 
-def _chunks(
+def _cut(response: urllib3.BaseHTTPResponse, is_cut: threading.Event) -> None:
+    """End a read that waits for byte after byte, which timeouts of sockets do not count."""
+    is_cut.set()
+    # It may have ended just now.
+    with suppress(OSError, ValueError, RuntimeError):
+        response.shutdown()
+
+
+def _read(
     response: urllib3.BaseHTTPResponse,
     elapsed: Callable[[], timedelta],
     within: timedelta,
     most_bytes: int,
-) -> Iterator[bytes]:
+    is_cut: threading.Event,
+) -> bytes:
     deadline = elapsed() + within
-    size = 0
+    chunks, size = [], 0
     for chunk in response.stream(_CHUNK_BYTES, decode_content=False):
         size += len(chunk)
         if size > most_bytes:
             raise TooLargeError
         if elapsed() > deadline:
             raise TooSlowError
-        yield chunk
+        chunks.append(chunk)
+    # Without a length, what was read until then ends like something whole.
+    if is_cut.is_set():
+        raise TooSlowError
+    return b"".join(chunks)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -75,6 +78,32 @@ def test_refuses_an_answer_that_drips(serve: Any, answer: Any) -> None:
     server = serve(answer(body=b"x" * 8_000_000))
     with pytest.raises(UnreachableError):
         connect(server.url, Hasty(), timeout=1).get("/x", {})
+
+
+@pytest.mark.parametrize("kind", ["Content-Length: 100000", "Transfer-Encoding: chunked", "X: y"])
+def test_an_answer_that_drips_is_cut(kind: str) -> None:
+    """A byte at a time, each well within the timeout of the socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with suppress(OSError):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(f"HTTP/1.1 200 OK\r\n{kind}\r\n\r\n".encode())
+                    for _ in range(80):
+                        connection.sendall(b"1\r\nx\r\n" if "chunked" in kind else b"x")
+                        time.sleep(0.1)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        url, before = f"http://127.0.0.1:{listening.getsockname()[1]}", time.monotonic()
+        transport = connect(url, SystemClock(), timeout=0.5)
+        with pytest.raises(UnreachableError):
+            transport.get("/x", {})
+        # Half a second, and time for a busy machine.
+        assert time.monotonic() - before < 5
+        thread.join(10)
 
 
 def test_a_broken_post_is_not_sent_twice(serve: Any, answer: Any, clock: Any) -> None:
