@@ -13,9 +13,11 @@ from sqlalchemy import update
 
 from app.blueprints.deps import EXTENSION
 from app.blueprints.services import Services
-from app.console.permissions import Role
+from app.console.api_tokens import Maker, TokenDraft
+from app.console.permissions import Role, permissions_of
 from app.store.database import db
 from app.store.tables import console_sessions
+from app.trust.audit import Actor
 
 RESOURCE = "/policies/resource/resource-policy"
 DENY = "package policy\n\ndefault allow := false\n"
@@ -89,6 +91,25 @@ def test_approving_asks_for_a_recent_proof(app: Flask, ada: Console, bob: Consol
     assert (answer.status_code, answer.headers["Vouchgate-Reason"]) == (403, "proof-needed")
     assert "well read" in answer.text
     assert bob.post(f"{page}/reject", revision="1").status_code == 303
+
+
+def test_a_token_is_no_second_person(strict: Flask) -> None:
+    """It acts for whoever made it, who does not approve what it proposed, nor the other way."""
+    services: Services = strict.extensions[EXTENSION]
+    ada = Console.of(strict, services, Role.OWNER, "ada")
+    maker = Maker(Actor("ada", Role.OWNER), permissions_of(Role.OWNER), "ada")
+    with strict.app_context():
+        _, token = services.api_tokens.make(TokenDraft("ci", Role.OWNER, None, days=1), maker)
+    program, headers = strict.test_client(), {"Authorization": f"Bearer {token}"}
+    change = {"kind": "resource-policy", "policy_id": "resource-policy", "text": DENY}
+    body = {"change": change | {"based_on": 1}}
+    made = program.post("/api/v1/proposals", json=body, headers=headers).json
+    own = ada.post(f"/proposals/{made['proposal_id']}/approve", revision="1")
+    assert own.headers["Vouchgate-Reason"] == "own-proposal"
+    page = propose(ada)
+    path = f"/api/v1{page}/approve"
+    refused = program.post(path, json={"revision": 1}, headers=headers).json
+    assert refused["code"] == "own-proposal"
 
 
 def test_under_the_rule_taking_a_policy_away_is_proposed(strict: Flask) -> None:
