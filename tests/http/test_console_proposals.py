@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -130,6 +131,31 @@ def test_under_the_rule_taking_a_policy_away_is_proposed(strict: Flask) -> None:
     assert "Bring back" not in ada.get(team).text
     assert bob.post(f"{removal}/approve", revision="1").status_code == 303
     assert "Bring back" in ada.get(team).text
+
+
+def test_under_the_rule_reference_values_are_proposed(strict: Flask) -> None:
+    """To add, to import and to withdraw: nothing else is offered, and asking for it proposes."""
+    services: Services = strict.extensions[EXTENSION]
+    ada = Console.of(strict, services, Role.POLICY_AUTHOR, "ada")
+    bob = Console.of(strict, services, Role.POLICY_AUTHOR, "bob")
+    sent = ada.post("/reference-values/new", name="svn", value='["1"]', **{"as": "now"})
+    made = sent.headers["Location"].removeprefix("/console")
+    assert made.startswith("/proposals/")
+    assert "svn" not in ada.get("/reference-values").text
+    assert bob.post(f"{made}/approve", revision="1").status_code == 303
+    assert "svn" in ada.get("/reference-values").text
+    file = (io.BytesIO(b'{"svn": ["2"]}'), "values.json")
+    pages = [
+        ada.get("/reference-values/new").text,
+        ada.get("/reference-values/withdraw?name=svn").text,
+        ada.post("/reference-values/import", file=file).text,
+    ]
+    assert [('value="draft"' in page, 'value="now"' in page) for page in pages] == [
+        (True, False)
+    ] * 3
+    sent = ada.post("/reference-values/withdraw", name="svn")
+    assert "/proposals/" in sent.headers["Location"]
+    assert "svn" in ada.get("/reference-values").text
 
 
 def test_the_settings_say_what_the_rule_covers(console: Callable[..., Console]) -> None:
