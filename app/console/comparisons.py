@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.attestation.appraisal import TRUST_RULE
-from app.console.candidates import conditions_of
+from app.console.candidates.finding import conditions_of
 from app.console.claims_at import MISSING, holds, values_at
 from app.console.worlds import Part, World
 from app.trust.json_types import JSONValue

@@ -12,7 +12,7 @@ from app.attestation.ear import TrustTier
 from app.attestation.trust_claims import ABOUT, ORDER, meaning_of
 from app.broker.replay import ReleaseReplay
 from app.broker.scopes import ALLOW, DENY, GLOBAL_POLICY_ID
-from app.console.candidates import Facts, candidates
+from app.console.candidates.finding import Facts, candidates
 from app.console.comparisons import Comparison, compared
 from app.console.counterfactuals import Trials, Way, ways
 from app.console.policy_texts import SourceLine, numbered

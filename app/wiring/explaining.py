@@ -7,7 +7,7 @@ from datetime import datetime
 
 from app.broker.custody import Custody
 from app.broker.secrets import ResourceID
-from app.console.candidates import Facts
+from app.console.candidates.finding import Facts
 from app.console.explanations import Explanations
 from app.console.worlds import Part, Values, World
 from app.store.reference_values import SQLReferenceValueStore
