@@ -59,6 +59,7 @@ def test_who_comes_second_learns_who_was_faster(ada: Console, bob: Console, verb
     assert_too_late(answer, "bob was faster")
     assert "too early" in answer.text
     assert "/approve" not in answer.text.partition("<main")[2].replace("proposals approve", "")
+    assert_too_late(bob.post(f"{page}/reject", revision="1"), "You decided about this proposal")
 
 
 def test_a_revision_that_was_not_read_is_shown(ada: Console, bob: Console) -> None:
