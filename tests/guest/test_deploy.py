@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import http.client
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -64,7 +63,6 @@ def test_the_api_stays_on_loopback_and_sockets_are_stock_ones() -> None:
     }
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     """Without a word; the program is put where it is here."""
     for path in [*FOLDER.glob("*.socket"), *FOLDER.glob("*.service")]:
@@ -77,7 +75,6 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(not shutil.which("systemd-socket-activate"), reason="systemd is not installed")
 def test_systemd_starts_it_at_the_first_call() -> None:
     """And the call that started it is answered; a crash would leave no memory on the disk."""
     port = free_port()
