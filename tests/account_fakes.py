@@ -14,6 +14,7 @@ from app.console.api_tokens import APIToken
 from app.console.attempts import Count
 from app.console.first_run import SetupCode
 from app.console.operators import Operator
+from app.console.permissions import Role
 from app.console.second_factors import SecondFactor
 from app.console.sessions import Alive, ConsoleSession
 from app.trust.errors import ConflictError
@@ -48,6 +49,9 @@ class MemoryOperators:
 
     def all(self) -> list[Operator]:
         return [self.db.operators[name] for name in sorted(self.db.operators)]
+
+    def has_owner(self) -> bool:
+        return any(each.role is Role.OWNER for each in self.all())
 
     def page(self, *, after: str | None, limit: int) -> list[Operator]:
         return [each for each in self.all() if after is None or each.name > after][:limit]

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
+_INTERNAL = "internal"
+_FAULT = "something is wrong on this server; the log has the details"
 DECISION_HEADER = "Vouchgate-Decision"
 REASON_HEADER = "Vouchgate-Reason"
 
@@ -208,16 +210,23 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 def _unforeseen(error: Exception) -> ResponseReturnValue:
     """The last handler: a fault of ours. Nothing about it is said outside."""
     _log.error("unforeseen error", exc_info=error)
-    response = jsonify(
-        {
-            "type": "urn:vouchgate:error:internal",
-            "detail": "something is wrong on this server; the log has the details",
-            "code": "internal",
-        }
-    )
+    response = None
+    if request.blueprint in {"console", "login"}:
+        response = _page_of_fault()
+    if response is None:
+        response = _problem(500, _INTERNAL, _FAULT)
     response.status_code = 500
-    response.headers[REASON_HEADER] = "internal"
+    response.headers[REASON_HEADER] = _INTERNAL
     return response
+
+
+def _page_of_fault() -> Response | None:
+    """The page for a browser; ``None`` when the fault is one that pages have too."""
+    try:
+        return _page(500, _INTERNAL, _FAULT)
+    except Exception as again:  # noqa: BLE001  (it is the last handler, and tells the log)
+        _log.error("unforeseen error in the page that tells of one", exc_info=again)
+        return None
 
 
 def _nearest(table: Mapping[type[errors.DomainError], T], error: errors.DomainError) -> T:

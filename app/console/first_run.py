@@ -60,7 +60,7 @@ class FirstRun:
 
     def is_open(self) -> bool:
         """Whether there is no owner yet."""
-        return not any(each.role is Role.OWNER for each in self.accounts.all())
+        return not self.accounts.operators.has_owner()
 
     def issue(self, by: Actor) -> str:
         """A new code, 43 characters; the one before it opens nothing any more.

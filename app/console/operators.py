@@ -116,6 +116,10 @@ class OperatorStore(Protocol):
         """Every account, by name."""
         ...
 
+    def has_owner(self) -> bool:
+        """Whether any account has the role owner, disabled ones included."""
+        ...
+
     def page(self, *, after: str | None, limit: int) -> list[Operator]:
         """Accounts by name, those with a name above ``after``."""
         ...

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.console.operators import Operator
@@ -32,6 +32,7 @@ _ACCOUNT = select(
 )
 _FIND = _ACCOUNT.where(_COLUMNS.name == bindparam("of_name"))
 _ALL = _ACCOUNT.order_by(_COLUMNS.name)
+_HAS_OWNER = select(exists().where(_COLUMNS.role == Role.OWNER.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class SQLOperatorStore:
         """Every account, by name."""
         with self.database.read() as connection:
             return [_operator(row) for row in connection.execute(_ALL)]
+
+    def has_owner(self) -> bool:
+        """Whether any account has the role owner, disabled ones included."""
+        with self.database.read() as connection:
+            return bool(connection.execute(_HAS_OWNER).scalar_one())
 
     def page(self, *, after: str | None, limit: int) -> list[Operator]:
         """Accounts by name, those with a name above ``after``."""

@@ -42,7 +42,7 @@ def lacks_owner(settings: Settings) -> bool:
     """Whether a prepared database has no owner yet; it is opened and closed for the question."""
     database = Database.from_url(database_url(settings.database))
     try:
-        return not any(each.role is Role.OWNER for each in SQLOperatorStore(database).all())
+        return not SQLOperatorStore(database).has_owner()
     finally:
         database.close()
 

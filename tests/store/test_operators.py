@@ -57,6 +57,17 @@ def test_a_sign_in_changes_nothing_else(stores: Stores, alice: Operator, now: da
     )
 
 
+def test_an_owner_is_found_without_reading_accounts(stores: Stores, alice: Operator) -> None:
+    """A disabled one too: what the setup link makes is a first owner, not another one."""
+    assert not stores.operators.has_owner()
+    with stores.transaction():
+        stores.operators.add(replace(alice, name="bob", role=Role.VIEWER))
+    assert not stores.operators.has_owner()
+    with stores.transaction():
+        stores.operators.add(replace(alice, disabled_at=alice.created_at))
+    assert stores.operators.has_owner()
+
+
 def test_a_thousand_accounts_come_by_pages(stores: Stores, alice: Operator) -> None:
     """By name, each page after the last name of the one before, nobody twice or never."""
     names = [f"operator-{number:04}" for number in range(1000)]
