@@ -148,7 +148,7 @@ def test_the_console_how_tos_run_to_their_end(tmp_path: Path) -> None:
         output += run(script_of("how-to/manage-reference-values.md"), tmp_path)
     assert "default/app/password version 3" in output
     assert "default/app/key version 2" in output
-    assert "read by default_cpu" in output
+    assert "read by\tdefault_cpu" in output
     assert "added\tmr_td" in output
 
 
