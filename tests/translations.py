@@ -1,13 +1,15 @@
 """What the console says, gathered for translators; ``make translations`` writes it down.
 
 Templates and Python mark their sentences for gettext. Those of the domain, which knows no
-translation, are marked with ``marked`` and ``Text`` (`app/trust/sentences.py`). Reasons and what
-claims mean are whole tables of sentences: they are gathered from there.
+translation, are marked with ``marked`` and ``Text`` (`app/trust/sentences.py`). Reasons, what
+claims mean, what settings and ready policies are for are whole tables of sentences: they are
+gathered from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -16,10 +18,13 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import write_po
 from paths import ROOT
 
+from app import settings
 from app.attestation.claim_dictionary import HASHED_CLAIMS, Direction, dictionary
 from app.attestation.trust_claims import ABOUT, meaning_of
 from app.attestation.verifiers import known_verifiers
+from app.console.effective_settings import setting_meanings
 from app.console.inspection.claims import TOKEN_CLAIMS
+from app.console.policy_templates import policy_templates
 from app.console.reasons import REASONS, explained
 
 TEMPLATE = ROOT / "app" / "translations" / "messages.pot"
@@ -37,7 +42,7 @@ def gathered() -> Catalog:
     found = extract_from_dir(ROOT / "app", method_map=_METHODS, keywords=_KEYWORDS)
     for _, _, message, _, context in sorted(found, key=lambda each: (each[0], each[1])):
         catalog.add(message, context=context)
-    for sentence in (*_reasons(), *_meanings()):
+    for sentence in (*_reasons(), *_meanings(), *_settings(), *_ready_policies()):
         catalog.add(sentence)
     return catalog
 
@@ -84,6 +89,16 @@ def _meanings() -> Iterator[str]:
     yield from ABOUT.values()
     for name in ABOUT:
         yield from (meaning_of(name, value) for value in range(-128, 128))
+
+
+def _ready_policies() -> Iterator[str]:
+    return (each.purpose for each in policy_templates())
+
+
+def _settings() -> Iterator[str]:
+    for kind in vars(settings).values():
+        if is_dataclass(kind):
+            yield from setting_meanings(kind).values()
 
 
 if __name__ == "__main__":

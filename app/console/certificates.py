@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from app.trust.sentences import Text
+
 # Long enough to get another one.
 SOON = timedelta(days=30)
 
@@ -26,7 +28,7 @@ class CertificateText:
         pem: the text, or the file that holds it.
     """
 
-    purpose: str
+    purpose: Text
     where: str
     pem: str | Path
 
@@ -42,7 +44,7 @@ class CertificateLine:
         days: whole days until it expires; negative afterwards.
     """
 
-    purpose: str
+    purpose: Text
     where: str
     state: str
     subject: str = ""

@@ -91,7 +91,7 @@ def setting_lines(settings: Settings, origins: Mapping[str, str]) -> tuple[Setti
 def _lines(
     table: object, kind: type[Any], prefix: str, origins: Mapping[str, str]
 ) -> Iterator[SettingLine]:
-    meanings = _meanings(kind)
+    meanings = setting_meanings(kind)
     for each in fields(kind):
         value, name = getattr(table, each.name), prefix + each.name
         if is_dataclass(value):
@@ -143,8 +143,8 @@ def _masked_text(name: str, text: str) -> str:
     return _PASSWORD_IN_ADDRESS.sub(r"\1:…", text)
 
 
-def _meanings(kind: type) -> Mapping[str, str]:
-    """What each attribute is for: the section ``Attributes:`` of the class's docstring."""
+def setting_meanings(kind: type) -> Mapping[str, str]:
+    """What each setting of a table is for, by name: ``Attributes:`` of the class's docstring."""
     found: dict[str, str] = {}
     name = None
     for line in inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2].split("\n"):

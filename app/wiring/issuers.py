@@ -14,6 +14,8 @@ from app.named.issuers import open_issuers
 from app.store.issuers import SQLIssuerStore
 from app.trust.errors import ConfigError, IssuerUnusableError
 from app.trust.http_client import PooledHTTPClient
+from app.trust.sentences import Text
+from app.trust.signing_keys import KeyState
 from app.wiring.foundations import Foundations
 
 _TIMEOUT_SECONDS = 3.0
@@ -74,33 +76,45 @@ def _configured(base: Foundations) -> list[Issuer]:
     return trusted
 
 
+_SIGNING_KEYS = {
+    KeyState.NEXT: Text("signing key, next"),
+    KeyState.CURRENT: Text("signing key, current"),
+    KeyState.RETIRED: Text("signing key, retired"),
+}
+
+
+def _of_issuer(name: str) -> Text:
+    return Text("issuer %(name)s", {"name": name})
+
+
 def _certificate_texts(base: Foundations, issuers: TrustedIssuers) -> Iterator[CertificateText]:
     settings = base.settings
     if settings.server.tls_certificate:
         where = "server.tls_certificate"
-        yield CertificateText("this server", where, settings.server.tls_certificate)
+        yield CertificateText(Text("this server"), where, settings.server.tls_certificate)
     remote = settings.broker.remote_appraiser
     if remote is not None and remote.ca_file:
         where = "broker.remote_appraiser.ca_file"
-        yield CertificateText("remote appraiser", where, remote.ca_file)
+        yield CertificateText(Text("remote appraiser"), where, remote.ca_file)
     for issuer in settings.broker.issuers:
         for path in (*issuer.ca_files, *((issuer.tls_ca_file,) if issuer.tls_ca_file else ())):
-            yield CertificateText(f"issuer {issuer.name}", str(path), path)
+            yield CertificateText(_of_issuer(issuer.name), str(path), path)
     for each in issuers.all():
         stored = each.stored
         for pem in (stored.certificates, stored.tls_ca) if stored else ():
             if pem:
-                yield CertificateText(f"issuer {each.issuer.name}", "console", pem)
+                yield CertificateText(_of_issuer(each.issuer.name), "console", pem)
     if "as" in settings.roles:
         yield from _signing_chain(base)
 
 
 def _signing_chain(base: Foundations) -> Iterator[CertificateText]:
     try:
-        yield CertificateText("token authority", "database", base.token_keys.authority())
+        authority = base.token_keys.authority()
+        yield CertificateText(Text("token authority"), "database", authority)
     except ConfigError:
         return
     for key in base.token_keys.list():
         # The first of the chain is the key's own; the authority stands above already.
         leaf = key.certificates.partition("-----END CERTIFICATE-----")
-        yield CertificateText(f"signing key, {key.state}", "database", leaf[0] + leaf[1])
+        yield CertificateText(_SIGNING_KEYS[key.state], "database", leaf[0] + leaf[1])

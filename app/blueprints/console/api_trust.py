@@ -98,6 +98,7 @@ def certificate_as_json(each: CertificateLine) -> JSONObject:
     """A certificate with its dates in ISO 8601."""
     return {
         **asdict(each),
+        "purpose": str(each.purpose),
         "not_before": each.not_before.isoformat() if each.not_before else None,
         "not_after": each.not_after.isoformat() if each.not_after else None,
     }
