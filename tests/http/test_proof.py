@@ -117,3 +117,17 @@ def test_it_leads_nowhere_else(owner: Console) -> None:
     assert hidden(page)["next"] == "/console/"
     form = hidden(page) | {"shown": PASSWORD, "next": "//evil.example/"}
     assert owner.client.post("/console/prove", data=form).location == "/console/"
+
+
+def test_a_policy_comes_into_force_after_the_proof_only(owner: Console) -> None:
+    """Its text is kept meanwhile; a draft and a check need none."""
+    path, text = "/policies/resource/resource-policy", "package policy\n\nallow := false\n"
+    form = {"text": text, "based_on": "1", "comment": "stop"}
+    assert owner.post(f"{path}/edit", **form, action="check").status_code == 200
+    asked = owner.post(f"{path}/save", **form)
+    assert (asked.status_code, asked.headers["Vouchgate-Reason"]) == (403, "proof-needed")
+    kept = hidden(owner.client.post("/console/prove", data=hidden(asked) | {"shown": PASSWORD}))
+    assert kept["text"] == text
+    assert "allow := false" not in owner.get(path).text
+    assert owner.client.post(f"/console{path}/save", data=kept).status_code == 303
+    assert "allow" in owner.get(path).text

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from app.blueprints.console.navigation import may
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
+from app.blueprints.gate import access, actor, recently_authenticated
 from app.blueprints.parsing import whole_number
 from app.console.changes import PolicyChange
 from app.console.permissions import Permission
@@ -94,6 +94,7 @@ def _add_one(bp: Blueprint) -> None:
 def _add_writing(bp: Blueprint) -> None:
     @bp.post(f"{ONE}/roll-back")
     @access(Permission.POLICY_WRITE)
+    @recently_authenticated
     def roll_back_policy(kind: str, policy_id: str) -> ResponseReturnValue:
         number = whole_number(request.form, "version")
         saved = services().policy_shelf.roll_back(
@@ -114,12 +115,14 @@ def _add_writing(bp: Blueprint) -> None:
 
     @bp.get(f"{ONE}/remove")
     @access(Permission.POLICY_WRITE)
+    @recently_authenticated
     def confirm_policy_removal(kind: str, policy_id: str) -> ResponseReturnValue:
         history = history_of(kind, policy_id)
         return render_template("console/policies/remove.html", history=history, **rights())
 
     @bp.post(f"{ONE}/remove")
     @access(Permission.POLICY_WRITE)
+    @recently_authenticated
     def remove_policy(kind: str, policy_id: str) -> ResponseReturnValue:
         seen = whole_number(request.form, "based_on")
         if services().proposals.rule.two_persons or request.form.get("as") == "draft":

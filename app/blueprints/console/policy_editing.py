@@ -18,7 +18,7 @@ from flask_babel import gettext as _
 from app.blueprints.console.forms import PolicyForm
 from app.blueprints.console.policies import ONE, history_of, rights
 from app.blueprints.deps import services
-from app.blueprints.gate import access, actor
+from app.blueprints.gate import access, actor, recently_authenticated
 from app.blueprints.parsing import whole_number
 from app.broker.scopes import Scope
 from app.console.changes import PolicyChange
@@ -72,6 +72,7 @@ def _add_new(bp: Blueprint) -> None:
 
     @bp.post(f"{_NEW}/save")
     @access(Permission.POLICY_WRITE)
+    @recently_authenticated
     def save_new_policy(kind: str) -> ResponseReturnValue:
         return _save(_new_form(PolicyKind(kind)), Editing(PolicyKind(kind)))
 
@@ -85,6 +86,7 @@ def _add_edit(bp: Blueprint) -> None:
 
     @bp.post(f"{ONE}/save")
     @access(Permission.POLICY_WRITE)
+    @recently_authenticated
     def save_policy(kind: str, policy_id: str) -> ResponseReturnValue:
         history = history_of(kind, policy_id)
         return _save(_edit_form(history), Editing(history.kind, history))
