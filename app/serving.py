@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -185,6 +186,8 @@ def _do(app: Flask, chore: Callable[[], object]) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM."""
+    # Loaded once, before the fork: workers share what it is.
+    import_module("app.factory")
     folder = Path(tempfile.mkdtemp(prefix="vouchgate-metrics-"))
     # prometheus-client looks for this variable when it is first imported, in the workers.
     os.environ[METRICS_VARIABLE] = str(folder)  # noqa: TID251

@@ -31,7 +31,7 @@ class Live:
     def start(self) -> None:
         """Answer from now on."""
         assert self.app is not None
-        self._server = make_server("127.0.0.1", self.port, self.app, threaded=True)
+        self._server = make_server("127.0.0.1", self.port, _whole(self.app), threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -55,3 +55,21 @@ class Live:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _whole(app: WSGI) -> WSGI:
+    """The application with its answers read to their end before any of it is sent.
+
+    A browser that leaves in the middle has this server forget to close what it was sending.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        parts = app(environ, start_response)
+        try:
+            return list(parts)
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+
+    return answer

@@ -20,7 +20,7 @@ from app.attestation.formats.firmware import MAX_FIRMWARE_BYTES
 from app.attestation.reference_values import DraftReferenceValue
 from app.blueprints.services import Services
 from app.cli.opening import CONFIG, opened
-from app.cli.reference_values import carry_out
+from app.cli.reference_value_changes import carry_out
 from app.console.changes import ReferenceValuesChange
 from app.trust.errors import MalformedRequestError
 from app.trust.json_types import JSONValue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -30,12 +29,16 @@ QUIET = LogSettings(level="error", format="text")
 @contextmanager
 def opened(config_path: Path | None) -> Iterator[Services]:
     """The services on the database that the settings name."""
-    from app.blueprints.deps import EXTENSION
-    from app.factory import build
+    # Here, because it is most of the house, and `--help` needs none of it.
+    from flask import Flask
 
-    app = build(replace(load_settings(config_path), log=QUIET))
-    services: Services = app.extensions[EXTENSION]
-    with app.app_context(), closing(services):
+    from app.logs import configure
+    from app.wiring import wire
+
+    configure(QUIET)
+    # An application without routes: the database hangs on it, and nobody calls it.
+    app = Flask("vouchgate")
+    with app.app_context(), closing(wire(app, load_settings(config_path)).services) as services:
         yield services
 
 

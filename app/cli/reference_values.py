@@ -15,7 +15,9 @@ from app.attestation.reference_values import (
     drafts_of,
 )
 from app.blueprints.services import Services
-from app.cli.opening import CONFIG, actor, opened
+from app.cli.computing import compute
+from app.cli.opening import CONFIG, opened
+from app.cli.reference_value_changes import carry_out
 from app.console.attested_values import take
 from app.console.changes import ReferenceValuesChange
 from app.console.reference_value_files import parse_expiry, parse_value
@@ -229,17 +231,4 @@ def _state(services: Services, entry: RegisteredValue) -> str:
     return services.reference_values.state_of(entry.value) if entry.active else "replaced"
 
 
-def carry_out(
-    services: Services,
-    change: ReferenceValuesChange,
-    draft: bool,  # noqa: FBT001  (as it was asked for)
-    origin: str | None = None,
-) -> None:
-    """Change reference values, or only propose it and print the proposal's id."""
-    if draft:
-        click.echo(services.proposals.propose(change, actor(), origin=origin).proposal_id)
-        return
-    if change.register:
-        services.reference_values.add(change.register, change.source, actor())
-    for name in change.withdraw:
-        services.reference_values.withdraw(name, actor())
+reference_values.add_command(compute)

@@ -111,7 +111,7 @@ def _check_invocation(words: list[str]) -> None:
     command: click.Command = main
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         name = rest.pop(0)
-        found = command.commands.get(name)
+        found = command.get_command(click.Context(command), name)
         assert found is not None, f"there is no command {name!r} in {' '.join(words)!r}"
         command = found
     options = {option for each in command.params for option in each.opts} | {"--help", "--version"}

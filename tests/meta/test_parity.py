@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import click
 import pytest
 from flask import Flask
 from interface import OPERATIONS
@@ -42,7 +43,9 @@ def test_what_a_form_does_is_done_elsewhere(
 
 
 def _is_command(names: list[str]) -> bool:
-    found: object = main
+    found: click.Command | None = main
     for name in names:
-        found = getattr(found, "commands", {}).get(name)
+        if not isinstance(found, click.Group):
+            return False
+        found = found.get_command(click.Context(found), name)
     return found is not None

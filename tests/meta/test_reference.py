@@ -38,8 +38,11 @@ def commands(
 ) -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, by its full name."""
     if isinstance(command, click.Group):
-        for child in command.commands.values():
-            yield from commands(child, f"{name} {child.name}")
+        context = click.Context(command)
+        for each in command.list_commands(context):
+            child = command.get_command(context, each)
+            assert child is not None
+            yield from commands(child, f"{name} {each}")
     else:
         yield name, command
 
