@@ -16,7 +16,8 @@ from app.store import migrate
 from app.store.database import Database
 from app.store.tables import metadata
 
-_NAME = "vouchgate"
+# Not that of the how-to, which runs on the same server.
+_NAME = "stores"
 
 
 @pytest.fixture(scope="session")
