@@ -38,9 +38,14 @@ SHOWN = {
 }
 
 
+def shell_blocks(name: str) -> str:
+    """The shell blocks of a page, one after the other."""
+    return "\n".join(body for language, body in blocks(page(name)) if language == "sh")
+
+
 def script_of(name: str) -> str:
-    """The shell blocks of a page, one after the other, with ports that are free."""
-    text = "\n".join(body for language, body in blocks(page(name)) if language == "sh")
+    """The same, with ports that are free."""
+    text = shell_blocks(name)
     ports = sorted(set(re.findall(r"127\.0\.0\.1:(\d{4})", text)))
     for port in ports:
         text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
@@ -108,9 +113,7 @@ def test_the_tutorial_runs_to_its_end(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", str(port))
-    script = "\n".join(
-        body for language, body in blocks(page("tutorial/first-secret.md")) if language == "sh"
-    )
+    script = shell_blocks("tutorial/first-secret.md")
     with running(command, url, tmp_path / "log"):
         output = run(script.replace("http://127.0.0.1:8080", url), tmp_path)
     assert output.count("correct horse battery staple") == 2
@@ -123,11 +126,7 @@ def test_a_container_reads_its_secret(tmp_path: Path) -> None:
     url, api = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     port = url.rpartition(":")[2]
     command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", port)
-    script = "\n".join(
-        body
-        for language, body in blocks(page("tutorial/a-container-reads-its-secret.md"))
-        if language == "sh"
-    )
+    script = shell_blocks("tutorial/a-container-reads-its-secret.md")
     script = script.replace("http://127.0.0.1:8080", url).replace("127.0.0.1:8006", api)
     with running(command, url, tmp_path / "log"):
         output = run(script, tmp_path)
@@ -157,9 +156,7 @@ def test_denied_to_allowed_runs_as_far_as_the_terminal_goes(tmp_path: Path) -> N
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = vouchgate("demo", "--state", str(tmp_path / "var"), "--port", str(port))
-    script = "\n".join(
-        body for language, body in blocks(page("tutorial/denied-to-allowed.md")) if language == "sh"
-    )
+    script = shell_blocks("tutorial/denied-to-allowed.md")
     with running(command, url, tmp_path / "log"):
         output = run(script.replace("http://127.0.0.1:8080", url), tmp_path)
     assert "refused with exit status" in output
