@@ -55,7 +55,6 @@ _NEWEST_FIRST = select(*_HEAD).order_by(_COLUMNS.decision_id.desc())
 _NEWEST_IDS = select(_COLUMNS.decision_id).order_by(_COLUMNS.decision_id.desc())
 _WHOLE_NEWEST_FIRST = select(*_HEAD, _COLUMNS.body).order_by(_COLUMNS.decision_id.desc())
 _ADD = insert(decisions)
-_SORT = (_COLUMNS.kind, _COLUMNS.outcome, _COLUMNS.reason, _COLUMNS.tee)
 # A TEE that is not known here is a name of the guest's choice: there must not be a sort for each.
 _NO_TEE = "-"
 
