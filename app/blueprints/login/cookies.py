@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask, Response, after_this_request, current_app, request
 
 from app.blueprints.deps import services
@@ -39,16 +41,27 @@ def remember_device(operator: Operator) -> None:
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        response.set_cookie(
-            prefixed(_DEVICE),
-            cookie,
-            max_age=LIFETIME,
-            path=current_app.config["SESSION_COOKIE_PATH"],
-            secure=current_app.config["SESSION_COOKIE_SECURE"],
-            httponly=True,
-            samesite="Strict",
-        )
+        set_console_cookie(response, _DEVICE, cookie, LIFETIME, samesite="Strict")
         return response
+
+
+def set_console_cookie(
+    response: Response, name: str, value: str, lifetime: timedelta, *, samesite: str
+) -> None:
+    """Have a browser keep a cookie for the console's pages alone, out of the reach of scripts.
+
+    The name comes without the prefix of ``prefixed``; ``samesite`` is ``Lax`` where another site
+    leads back here, and otherwise ``Strict``.
+    """
+    response.set_cookie(
+        prefixed(name),
+        value,
+        max_age=lifetime,
+        path=current_app.config["SESSION_COOKIE_PATH"],
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite=samesite,
+    )
 
 
 def prefixed(name: str) -> str:

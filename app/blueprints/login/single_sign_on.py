@@ -8,10 +8,11 @@ goes on by itself, because a request that our own page begins is no request of a
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import (
     Blueprint,
     Response,
-    current_app,
     make_response,
     render_template,
     request,
@@ -24,7 +25,7 @@ from flask_login import current_user
 from app.blueprints.deps import services
 from app.blueprints.gate import PUBLIC, SIGNED_IN, access
 from app.blueprints.limits import RateLimit
-from app.blueprints.login.cookies import prefixed
+from app.blueprints.login.cookies import prefixed, set_console_cookie
 from app.blueprints.login.destinations import console_path
 from app.blueprints.login.signed_in import begin_session
 from app.console.sessions import Proof
@@ -71,28 +72,20 @@ def add_to(bp: Blueprint, attempts: RateLimit) -> None:
         wanted = console_path(arrival.wanted)
         text = _("You are signed in as %(name)s.", name=arrival.operator.name)
         response = make_response(render_template("login/onward.html", url=wanted, text=text))
-        _set_ticket(response, "", seconds=0)
+        _set_ticket(response, "", timedelta(0))
         return response
 
 
 def _onward(departure: Departure) -> Response:
     text = _("You are taken to the identity provider.")
     response = make_response(render_template("login/onward.html", url=departure.url, text=text))
-    _set_ticket(response, departure.ticket, int(DEPARTURE_LIFETIME.total_seconds()))
+    _set_ticket(response, departure.ticket, DEPARTURE_LIFETIME)
     return response
 
 
-def _set_ticket(response: Response, ticket: str, seconds: int) -> None:
-    response.set_cookie(
-        prefixed(_TICKET),
-        ticket,
-        max_age=seconds,
-        path=current_app.config["SESSION_COOKIE_PATH"],
-        secure=current_app.config["SESSION_COOKIE_SECURE"],
-        httponly=True,
-        # The provider's redirect comes from another site, and must bring it along.
-        samesite="Lax",
-    )
+def _set_ticket(response: Response, ticket: str, lifetime: timedelta) -> None:
+    # The provider's redirect comes from another site, and must bring it along.
+    set_console_cookie(response, _TICKET, ticket, lifetime, samesite="Lax")
 
 
 def _provider() -> SingleSignOn:
