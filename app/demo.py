@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,18 +19,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from app.blueprints.deps import EXTENSION
 from app.blueprints.services import Services
 from app.broker.secrets import ResourceID
 from app.config import CONFIG_VARIABLE, load_settings
 from app.console.permissions import Role
-from app.factory import build
 from app.logs import configure as configure_logs
 from app.serving import serve
 from app.settings import Settings
 from app.trust.audit import Actor
 from app.trust.clock import SystemClock
 from app.wiring import prepare
+from app.wiring.opening import services_on
 from guest.wire.encoding import b64_encode
 
 DEMO_SECRET = ResourceID("default", "demo", "secret")
@@ -96,7 +93,8 @@ def run(state: Path, port: int) -> None:
     settings = load_settings(config)
     configure_logs(settings.log)
     prepare(settings)
-    with _services(settings) as services:
+    # Nothing of this may be open when the server's workers are forked.
+    with services_on(settings) as services:
         password = _fill(services)
     _announce(settings, state, config, password)
     serve(settings)
@@ -173,15 +171,6 @@ def _announce(settings: Settings, state: Path, config: Path, password: str | Non
   Operate it    {CONFIG_VARIABLE}={config} .venv/bin/vouchgate decisions list
   Stop it       Ctrl-C; everything stays under {state}
 """)
-
-
-@contextmanager
-def _services(settings: Settings) -> Iterator[Services]:
-    app = build(settings)
-    services: Services = app.extensions[EXTENSION]
-    # Nothing of this may be open when the server's workers are forked.
-    with app.app_context(), closing(services):
-        yield services
 
 
 def _write_once(path: Path, content: object) -> None:

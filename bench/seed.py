@@ -14,7 +14,6 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -23,16 +22,15 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from app.blueprints.deps import EXTENSION
 from app.blueprints.services import Services
 from app.broker.secrets import ResourceID, associated_data
 from app.config import load_settings
-from app.factory import build
 from app.store.database import Database
 from app.store.tables import decision_hours, decisions, secret_versions
 from app.store.tables import secrets as secret_paths
 from app.trust.decisions import first_decision_id
 from app.wiring import prepare
+from app.wiring.opening import services_on
 from bench.stories import GUESTS, SEED, furnish, visit
 
 _BATCH = 5_000
@@ -54,9 +52,7 @@ def main() -> None:
     options = _options()
     settings = load_settings(options.config)
     prepare(settings)
-    app = build(settings)
-    services: Services = app.extensions[EXTENSION]
-    with app.app_context(), closing(services):
+    with services_on(settings) as services:
         database: Database = services.decisions.database
         _timed("furnish", lambda: furnish(services))
         found = patterns(services, database)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -30,15 +31,9 @@ QUIET = LogSettings(level="error", format="text")
 def opened(config_path: Path | None) -> Iterator[Services]:
     """The services on the database that the settings name."""
     # Here, because it is most of the house, and `--help` needs none of it.
-    from flask import Flask
+    from app.wiring.opening import services_on
 
-    from app.logs import configure
-    from app.wiring import wire
-
-    configure(QUIET)
-    # An application without routes: the database hangs on it, and nobody calls it.
-    app = Flask("vouchgate")
-    with app.app_context(), closing(wire(app, load_settings(config_path)).services) as services:
+    with services_on(replace(load_settings(config_path), log=QUIET)) as services:
         yield services
 
 

@@ -11,17 +11,15 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.attestation.collateral.amd import AMDCatalogue
 from app.attestation.collateral.intel import IntelCatalogue
-from app.blueprints.deps import EXTENSION
 from app.blueprints.services import Services
 from app.config import parse_settings
-from app.factory import build
 from app.lab.faults import Fault
 from app.lab.tdx import SimulatedTD, sgx_report
 from app.lab.vendor import TEES, Lab
@@ -32,6 +30,7 @@ from app.trust.clock import SystemClock
 from app.trust.errors import DomainError
 from app.trust.json_types import JSONObject
 from app.wiring import prepare
+from app.wiring.opening import services_on
 from guest.wire.appraisals import AttestationEvaluation, VerificationRequest
 from guest.wire.encoding import b64_encode, b64url_decode
 from guest.wire.runtime_data import runtime_data, runtime_data_digest
@@ -195,10 +194,7 @@ def bench() -> Iterator[Bench]:
         (folder / "roots.pem").write_bytes(lab.roots_pem)
         settings = parse_settings(_settings(folder, address), {})
         prepare(settings)
-        app = build(settings)
-        services: Services = app.extensions[EXTENSION]
-        stack.enter_context(closing(services))
-        stack.enter_context(app.app_context())
+        services = stack.enter_context(services_on(settings))
         services.reference_values.register(_reference_values(), _LAB)
         yield Bench(lab, service, services)
 

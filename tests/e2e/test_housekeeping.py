@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +12,11 @@ from sqlalchemy import func, select
 from store.test_decision_hours import decide
 from toml_files import write_toml
 
-from app.blueprints.deps import EXTENSION
 from app.config import parse_settings
-from app.factory import build
 from app.store.database import Database
 from app.store.tables import decision_hours
 from app.wiring import prepare
+from app.wiring.opening import services_on
 
 PATIENCE_SECONDS = 20
 
@@ -30,9 +28,7 @@ def test_hours_nobody_counted_are_counted_at_the_start(tmp_path: Path) -> None:
     table = settings_table(tmp_path, server={"bind": [f"127.0.0.1:{port}"], "workers": 2})
     settings = parse_settings(table, {})
     prepare(settings)
-    app = build(settings)
-    services = app.extensions[EXTENSION]
-    with app.app_context(), closing(services):
+    with services_on(settings) as services:
         database: Database = services.decisions.database
         decide(database, datetime.now(UTC) - timedelta(hours=2))
         assert counted_hours(database) == 0
